@@ -1,0 +1,50 @@
+//! RedStuff encoding: bytes in, slivers and a [`BlobId`] out.
+//!
+//! Byte for byte the encoding type RS2 of Walrus, for any network of 4 to 1000 shards. Pure and CPU-bound: no I/O and
+//! no clock. Only [`CpuPool`] and [`EncoderService`] are async; the rest runs on the thread, and spreads over the
+//! rayon pool, that it is called from. Knows nothing of storage nodes, HTTP or S3.
+//!
+//! Start at [`EncodingConfig`], which says how a blob becomes a matrix of symbols, then [`encode`] and [`decode`].
+//! [`verify_sliver`] checks a single sliver, [`sliver_range`] finds the slivers of a byte range, [`recover_sliver`]
+//! rebuilds one sliver without the blob, [`quilt`] packs many small blobs into one.
+//!
+//! Invariants: any `n_rows` primary or any `n_columns` secondary slivers decode to their blob, and [`decode`] hands
+//! out nothing that is not the blob of the given blob ID. A [`VerifiedMetadata`] has proven its blob ID.
+//! No bytes from outside make this crate panic or allocate more than a small multiple of their own length.
+
+mod ids;
+mod layout;
+
+mod merkle;
+mod metadata;
+mod sliver;
+mod wire;
+
+mod code;
+mod decode;
+mod encode;
+mod range;
+
+mod recovery;
+mod unproven;
+
+pub mod quilt;
+
+mod service;
+
+pub use decode::{DecodeError, Verification, decode, decode_with};
+pub use encode::{EncodeError, EncodedBlob, compute_metadata, encode};
+pub use ids::{Axis, BlobId, InvalidBlobId, ShardIndex, SliverIndex, SliverPairIndex};
+pub use layout::{BlobTooLarge, EncodingConfig, InvalidShardCount, MAX_SYMBOL_BYTES};
+pub use merkle::{Digest, MerkleProof};
+pub use metadata::{BlobMetadata, InvalidMetadata, SliverPairHashes, VerifiedMetadata};
+pub use range::{RangeError, SliverPart, sliver_range};
+pub use recovery::{
+    ExtendedSliver, InconsistencyProof, RecoverError, RecoverySymbol, SymbolError, recover_sliver,
+};
+pub use service::{
+    CpuPool, EncodeRequest, EncoderConfig, EncoderService, PoolError, ServiceError, StartPoolError,
+};
+pub use sliver::{MAX_SLIVER_BCS_BYTES, Sliver, SliverError, verify_sliver};
+pub use unproven::{UnprovenError, recover_sliver_unproven};
+pub use wire::WireError;

@@ -1,0 +1,150 @@
+//! `haulout blob-id`.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use haulout_encoder::{
+    BlobTooLarge, EncodeError, EncodingConfig, InvalidShardCount, VerifiedMetadata, compute_metadata,
+};
+use serde::Serialize;
+
+use super::{WRONG_INPUT, complain};
+
+/// Shards of the Walrus main network, so that the IDs are those it uses.
+const WALRUS_SHARDS: u16 = EncodingConfig::MAX_SHARDS;
+
+#[derive(Debug, Args)]
+pub(super) struct BlobIdArgs {
+    /// Shards of the network the blob is meant for, 4 to 1000: the ID depends on them
+    #[arg(long, value_name = "N", default_value_t = WALRUS_SHARDS)]
+    n_shards: u16,
+    /// Print one JSON object a line, with root hash and sizes
+    #[arg(long)]
+    json: bool,
+    /// Files to read; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Why a file has no blob ID.
+#[derive(Debug, thiserror::Error)]
+enum BlobIdError {
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is no blob", path.display())]
+    TooLarge {
+        path: PathBuf,
+        #[source]
+        source: BlobTooLarge,
+    },
+    #[error("cannot encode {}", path.display())]
+    Encode {
+        path: PathBuf,
+        #[source]
+        source: EncodeError,
+    },
+    #[error("cannot write the answer")]
+    Write(#[source] io::Error),
+}
+
+/// What `--json` tells of a file. Lengths in bytes.
+#[derive(Serialize)]
+struct Description<'a> {
+    file: Cow<'a, str>,
+    blob_id: String,
+    root_hash: String,
+    symbol_size: u16,
+    encoded_length: u64,
+    unencoded_length: u64,
+    n_shards: u16,
+}
+
+/// Prints a line for each file, in order. A file that fails does not keep the others from being printed.
+pub(super) fn run(args: &BlobIdArgs) -> ExitCode {
+    let config = match EncodingConfig::new(args.n_shards) {
+        Ok(config) => config,
+        Err(InvalidShardCount { .. }) => {
+            eprintln!(
+                "haulout: --n-shards {} is out of range; choose {} to {}",
+                args.n_shards,
+                EncodingConfig::MIN_SHARDS,
+                EncodingConfig::MAX_SHARDS
+            );
+            return ExitCode::from(WRONG_INPUT);
+        }
+    };
+    let mut all_well = true;
+    for file in &args.files {
+        if let Err(error) = print(config, file, args.json, &mut io::stdin(), &mut io::stdout()) {
+            complain(&error);
+            all_well = false;
+        }
+    }
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print(
+    config: EncodingConfig,
+    file: &Path,
+    json: bool,
+    stdin: &mut impl Read,
+    out: &mut impl Write,
+) -> Result<(), BlobIdError> {
+    let blob = if file == Path::new("-") {
+        read_blob(config, file, stdin)?
+    } else {
+        let at = |source| BlobIdError::Read { path: file.to_owned(), source };
+        read_blob(config, file, &mut File::open(file).map_err(at)?)?
+    };
+    let metadata = compute_metadata(config, &blob)
+        .map_err(|source| BlobIdError::Encode { path: file.to_owned(), source })?;
+    let line = if json { describe(config, file, &metadata)? } else { plain(file, &metadata) };
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(BlobIdError::Write)
+}
+
+/// The whole of `source`, unless it is longer than any blob: then no more of it is held than the largest blob
+/// has.
+fn read_blob(config: EncodingConfig, path: &Path, source: &mut impl Read) -> Result<Vec<u8>, BlobIdError> {
+    let mut blob = Vec::new();
+    let one_too_many = config.max_blob_bytes() + 1;
+    source
+        .take(one_too_many)
+        .read_to_end(&mut blob)
+        .map_err(|source| BlobIdError::Read { path: path.to_owned(), source })?;
+    let length = u64::try_from(blob.len()).expect("memory is shorter than 2^64 bytes");
+    match config.symbol_size_bytes(length) {
+        Ok(_) => Ok(blob),
+        Err(source) => Err(BlobIdError::TooLarge { path: path.to_owned(), source }),
+    }
+}
+
+fn plain(file: &Path, metadata: &VerifiedMetadata) -> String {
+    format!("{}  {}", metadata.blob_id(), file.display())
+}
+
+fn describe(config: EncodingConfig, file: &Path, metadata: &VerifiedMetadata) -> Result<String, BlobIdError> {
+    let encoded_length = config
+        .encoded_length(metadata.unencoded_length())
+        .map_err(|source| BlobIdError::TooLarge { path: file.to_owned(), source })?;
+    let description = Description {
+        file: file.to_string_lossy(),
+        blob_id: metadata.blob_id().to_string(),
+        root_hash: hex::encode(metadata.root_hash().0),
+        symbol_size: metadata.symbol_size_bytes(),
+        encoded_length,
+        unencoded_length: metadata.unencoded_length(),
+        n_shards: config.n_shards(),
+    };
+    serde_json::to_string(&description).map_err(|error| BlobIdError::Write(error.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! The `haulout` command. Everything it does is in the library, where tests can reach it.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use haulout::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}
