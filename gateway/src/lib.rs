@@ -23,4 +23,5 @@ pub mod objects;
 pub mod shipping;
 pub mod staging;
 
+pub mod allocator;
 pub mod clock;

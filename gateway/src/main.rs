@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use haulout::allocator;
 use haulout::cli::Cli;
 
 fn main() -> ExitCode {
+    allocator::return_large_buffers();
     Cli::parse().run()
 }

@@ -2,8 +2,8 @@
 //!
 //! s3s turns HTTP into typed requests and typed answers into HTTP; this module says what they mean. What S3
 //! reads or writes differently from s3s is put right around it, so that no operation needs to know:
-//! [`service`] is the whole way of a request, `request` and `answer` are its two ends.
-//! Start at [`service`], then `gateway` (which operations there are), then any operation: one a file, named
+//! [`service()`] is the whole way of a request, `request` and `answer` are its two ends.
+//! Start at [`service()`], then `gateway` (which operations there are), then any operation: one a file, named
 //! after S3's own name for it.
 //!
 //! It does not verify signatures, decode chunked uploads or guard sub-resources; that happened further out.

@@ -54,7 +54,7 @@ pub struct ClientConfig {
     /// certified. Blobs that do not fit wait for their stragglers instead. Default: 32 MiB.
     pub straggler_bytes: usize,
     /// Metadata and slivers kept in memory, in bytes. More of it spares disk or network for what is read again.
-    /// Default: 64 MiB.
+    /// Default: 32 MiB.
     pub sliver_cache_bytes: usize,
 }
 
@@ -68,7 +68,7 @@ impl Default for ClientConfig {
             hedge_after: Duration::from_millis(500),
             straggler_grace: Duration::from_millis(500),
             straggler_bytes: 32 << 20,
-            sliver_cache_bytes: 64 << 20,
+            sliver_cache_bytes: 32 << 20,
         }
     }
 }

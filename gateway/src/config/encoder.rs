@@ -15,13 +15,13 @@ pub struct EncoderSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroUsize>,
     /// Memory all encoding and decoding together may take; a job waits until its share is free. A blob of
-    /// `shipping.blob_bytes_max` must fit, at about five times its size. Default 128 MiB: one blob of the
-    /// default size, which keeps all threads busy by itself, and some smaller jobs beside it.
+    /// `shipping.blob_bytes_max` must fit, at about five times its size. Default 96 MiB: two blobs of the
+    /// default size, of which one alone keeps all threads busy.
     pub memory_bytes: u64,
 }
 
 impl Default for EncoderSettings {
     fn default() -> Self {
-        Self { threads: None, memory_bytes: 128 * MIB }
+        Self { threads: None, memory_bytes: 96 * MIB }
     }
 }

@@ -25,7 +25,7 @@ pub struct NetworkSettings {
     #[serde(with = "humantime_serde")]
     pub epoch_duration: Duration,
     /// Memory for slivers read lately, so that neighbouring ranges of a blob are fetched once. More makes
-    /// repeated and sequential reads quicker. Default 64 MiB.
+    /// repeated and sequential reads quicker. Default 32 MiB.
     pub sliver_cache_bytes: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for NetworkSettings {
             nodes: const { NonZeroU16::new(10).expect("ten is not zero") },
             node_dirs: Vec::new(),
             epoch_duration: Duration::from_secs(14 * 24 * 60 * 60),
-            sliver_cache_bytes: 64 << 20,
+            sliver_cache_bytes: 32 << 20,
         }
     }
 }

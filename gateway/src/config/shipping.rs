@@ -12,7 +12,8 @@ use super::MIB;
 #[serde(default, deny_unknown_fields)]
 pub struct ShippingSettings {
     /// Largest blob made of staged bytes. Larger blobs cost less on the network for each byte, and up to five
-    /// times their size in memory while they are encoded. Default 16 MiB.
+    /// times their size in memory while they are encoded. Default 8.5 MiB: an 8 MiB part, which most
+    /// clients send, with its tags.
     pub blob_bytes_max: u64,
     /// How long staged bytes may wait for more, so that a blob becomes full. Longer makes fewer and cheaper
     /// blobs, shorter brings bytes to the network sooner. A write that asked for durability `certified` does
@@ -41,7 +42,7 @@ pub struct ShippingSettings {
 impl Default for ShippingSettings {
     fn default() -> Self {
         Self {
-            blob_bytes_max: 16 * MIB,
+            blob_bytes_max: 8 * MIB + MIB / 2,
             max_wait: Duration::from_secs(2),
             parallel_blobs: const { NonZeroUsize::new(2).expect("two is not zero") },
             epochs_ahead: 26,

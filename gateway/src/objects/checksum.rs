@@ -7,7 +7,7 @@ use crc_fast::CrcAlgorithm;
 use haulout_index::{Checksum, ChecksumAlgorithm, ChecksumKind};
 
 /// A checksum in the making.
-pub(super) enum RunningChecksum {
+pub enum RunningChecksum {
     /// One of the CRCs.
     Crc(ChecksumAlgorithm, Box<crc_fast::Digest>),
     /// SHA-1 or SHA-256.
@@ -17,7 +17,7 @@ pub(super) enum RunningChecksum {
 impl RunningChecksum {
     /// Begins an empty one.
     #[must_use]
-    pub(super) fn new(algorithm: ChecksumAlgorithm) -> Self {
+    pub fn new(algorithm: ChecksumAlgorithm) -> Self {
         match (crc(algorithm), algorithm) {
             (Some(crc), _) => Self::Crc(algorithm, Box::new(crc_fast::Digest::new(crc))),
             (None, ChecksumAlgorithm::Sha1) => {
@@ -28,7 +28,7 @@ impl RunningChecksum {
     }
 
     /// Takes in the next bytes.
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc(_, digest) => digest.update(bytes),
             Self::Sha(_, context) => context.update(bytes),
@@ -37,7 +37,7 @@ impl RunningChecksum {
 
     /// The checksum of everything taken in, as one of the full object.
     #[must_use]
-    pub(super) fn finish(self) -> Checksum {
+    pub fn finish(self) -> Checksum {
         let (algorithm, value) = match self {
             Self::Crc(algorithm, digest) => (algorithm, crc_bytes(algorithm, digest.finalize())),
             Self::Sha(algorithm, context) => (algorithm, context.finish().as_ref().to_vec()),

@@ -119,3 +119,44 @@ pub(super) fn by_end_key(end: Epoch, object_id: ObjectId) -> [u8; 36] {
 pub(super) fn object_of_end_key(key: &[u8; 36]) -> ObjectId {
     ObjectId(*key.last_chunk().expect("36 bytes end in 32"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn object(certified_epoch: Option<Epoch>) -> BlobObject {
+        BlobObject {
+            object_id: ObjectId([1; 32]),
+            key: Some(RegistrationKey([2; 16])),
+            blob_id: BlobId([3; 32]),
+            unencoded_length: 4,
+            registered_epoch: Epoch(5),
+            certified_epoch,
+            storage: Storage { start_epoch: Epoch(5), end_epoch: Epoch(8), size_bytes: 9 },
+            deletable: true,
+        }
+    }
+
+    #[test]
+    fn objects_come_back_and_cut_ones_are_damaged() {
+        for object in [object(None), object(Some(Epoch(6)))] {
+            let bytes = encode_object(&object);
+            assert_eq!(decode_object(&bytes).unwrap(), object);
+            assert!((0..bytes.len()).all(|length| decode_object(&bytes[..length]).is_err()));
+            assert!(decode_object(&[&bytes[..], &[0]].concat()).is_err());
+        }
+    }
+
+    proptest! {
+        /// Whatever is in the table, reading it answers; what reads as an object is stored as the same bytes.
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in vec(any::<u8>(), 0..200)) {
+            if let Ok(object) = decode_object(&bytes) {
+                prop_assert_eq!(encode_object(&object), bytes);
+            }
+        }
+    }
+}
