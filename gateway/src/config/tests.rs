@@ -48,8 +48,8 @@ fn the_example_equals_the_defaults() {
 
 #[test]
 fn the_example_names_every_setting() {
-    let mut full = Config::default();
-    full.tls = Some(TlsSettings { cert: "cert.pem".into(), key: "key.pem".into() });
+    let tls = Some(TlsSettings { cert: "cert.pem".into(), key: "key.pem".into() });
+    let mut full = Config { tls, ..Config::default() };
     full.encryption.master_key_file = Some("master.key".into());
     full.encoder.threads = Some(const { std::num::NonZeroUsize::new(2).unwrap() });
     let expected: toml::Table = toml::from_str(&toml::to_string(&full).unwrap()).unwrap();
