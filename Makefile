@@ -34,10 +34,10 @@ build: build-tools
 	@cargo build $(PROFILE) $(LOCKED) --package haulout
 
 test: build-tools test-tools
-	cargo test $(PROFILE) $(LOCKED) --workspace
+	cargo test $(PROFILE) $(LOCKED) --workspace --no-fail-fast
 
 test-full: build-tools test-tools
-	HAULOUT_TEST_FULL=1 cargo test $(PROFILE) $(LOCKED) --workspace
+	HAULOUT_TEST_FULL=1 cargo test $(PROFILE) $(LOCKED) --workspace --no-fail-fast
 
 lint: build-tools
 	cargo fmt --all --check

@@ -138,7 +138,7 @@ fn bad_values_name_their_place_and_a_way_out() {
         ("[network]\nkind = \"walrus\"", "network.kind: \"walrus\" is not supported; choose `embedded`"),
         ("[network]\nn_shards = 3", "network.n_shards: 3 is out of range; choose 10 to 1000"),
         ("[network]\nnode_dirs = [\"/a\", \"/a\"]", "network.node_dirs: 2 directories for 10 nodes"),
-        ("[shipping]\nblob_bytes_max = 100_000_000", "encoder.memory_bytes: 134217728 cannot hold"),
+        ("[shipping]\nblob_bytes_max = 100_000_000", "encoder.memory_bytes: 100663296 cannot hold"),
         ("[shipping]\nblob_bytes_max = 1_000_000_000", "shipping.blob_bytes_max: 1000000000 is more than"),
         (
             "[staging]\nsmall_object_bytes_max = 2_000_000",

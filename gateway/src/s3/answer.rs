@@ -42,19 +42,21 @@ pub(super) fn finish(mut response: Response<Body>, asked: &Asked) -> Response<Bo
     if status == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    if let Some(mut document) = response.body().bytes() {
-        if document.ends_with(b"</GetObjectAttributesResponse>") {
-            document = without_quotes(&document).into();
-        }
-        if let Some(escaped) = escape_controls(&document) {
-            document = escaped.into();
-        }
+    if let Some(rewritten) = response.body().bytes().and_then(|document| rewrite(&document)) {
         if let Some(length) = response.headers_mut().get_mut(header::CONTENT_LENGTH) {
-            *length = document.len().into();
+            *length = rewritten.len().into();
         }
-        *response.body_mut() = Body::from(document);
+        *response.body_mut() = Body::from(rewritten);
     }
     response
+}
+
+/// A document as S3 would write it, unless s3s wrote it so.
+fn rewrite(document: &Bytes) -> Option<Vec<u8>> {
+    if document.ends_with(b"</GetObjectAttributesResponse>") {
+        return Some(without_quotes(document));
+    }
+    escape_controls(document)
 }
 
 /// The one answer in which S3 writes an ETag without quotes. Nothing else in it can contain one.
