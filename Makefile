@@ -46,6 +46,7 @@ lint: build-tools
 
 bench: build-tools
 	cargo bench $(LOCKED) --workspace --benches
+	cargo run $(PROFILE) $(LOCKED) --package haulout-tests --bin rss
 
 build-tools:
 	@deploy/install-build-tools.sh

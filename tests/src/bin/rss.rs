@@ -84,7 +84,7 @@ fn sample(process_id: u32, finished: &AtomicBool, peak: &AtomicU64) {
     }
 }
 
-/// A line of /proc/<pid>/status in MiB.
+/// A line of `/proc/<pid>/status` in MiB.
 fn memory(process_id: u32, name: &str) -> u64 {
     let status =
         fs::read_to_string(format!("/proc/{process_id}/status")).expect("the gateway runs, on Linux");
