@@ -2,7 +2,7 @@
 
 use metrics::{describe_counter, describe_gauge};
 
-/// Slivers that came from a node and were not what the blob's metadata says.
+/// Slivers that came from a node and were not what the blob's metadata says, and those of files that no longer read.
 pub(crate) const DAMAGED_SLIVERS: &str = "network_damaged_slivers_total";
 /// Slivers that were written again to a node that had lost or spoilt them.
 pub(crate) const REPAIRED_SLIVERS: &str = "network_repaired_slivers_total";

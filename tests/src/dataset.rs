@@ -66,6 +66,9 @@ pub type Sha256 = [u8; 32];
 pub type Digests = BTreeMap<PathBuf, Sha256>;
 
 impl Dataset {
+    /// A file of 2 MiB, the most any in the tree has: more than curl sends without asking for `100 Continue`.
+    pub const LARGEST_IN_TREE: &'static str = "src/module_00/file_002.rs";
+
     /// The data set of this run; tests that run at the same time share it.
     ///
     /// # Panics

@@ -255,6 +255,33 @@ fn metadata_beyond_ascii() {
     assert!(["=?UTF-8?Q?caf=C3=A9?=", "=?UTF-8?B?Y2Fmw6k=?="].contains(&name), "{name}");
 }
 
+/// Tools learn an object's size from HEAD, and compare it with what they sent.
+#[test]
+fn head_says_what_get_says() {
+    let gateway = Gateway::shared(Scheme::Http);
+    let mut client = gateway.client();
+    client.create_bucket("head");
+    for length in [0, 1, 70_001] {
+        let key = format!("{length} bytes");
+        client.put("head", &key, random::bytes(14, length));
+        for range in [None, Some("bytes=0-0")].into_iter().filter(|range| length > 0 || range.is_none()) {
+            let request = |method| {
+                let request = object_request(method, "head", &key);
+                if let Some(range) = range { request.header("range", range) } else { request }
+            };
+            let status = if range.is_some() { 206 } else { 200 };
+            let (head, get) = (client.expect(status, request("HEAD")), client.expect(status, request("GET")));
+            assert_eq!(head.body, [], "a HEAD's answer has no body");
+            for name in
+                ["content-length", "content-range", "etag", "last-modified", "content-type", "accept-ranges"]
+            {
+                assert_eq!(head.header(name), get.header(name), "{name} of {key}, range {range:?}");
+            }
+            assert_eq!(get.header("content-length"), Some(get.body.len().to_string().as_str()));
+        }
+    }
+}
+
 #[test]
 fn a_connection_survives_errors() {
     let gateway = Gateway::shared(Scheme::Http);

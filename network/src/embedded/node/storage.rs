@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use haulout_encoder::{Axis, BlobId, Sliver, SliverIndex, SliverPairIndex, VerifiedMetadata, verify_sliver};
+use metrics::counter;
 use tracing::{info, warn};
 
 use super::super::blob_file::{BlobFile, BlobFileError, Slot};
@@ -86,6 +87,8 @@ impl Inner {
             Ok(None) => {}
             Err(NodeError::Damaged) => {
                 warn!(node_id = %self.node_id, %blob_id, "replacing a damaged blob file");
+                // A primary and a secondary sliver of every shard went with the file.
+                counter!(crate::metrics::DAMAGED_SLIVERS).increment(2 * self.shards.len() as u64);
             }
             Err(error) => return Err(error),
         }
