@@ -7,6 +7,7 @@ use haulout_tests::dataset::Dataset;
 use haulout_tests::gateway::{Gateway, Scheme};
 use haulout_tests::s3::object_request;
 use haulout_tests::signature::{Signer, UNSIGNED_PAYLOAD};
+use haulout_tests::wire::percent_encode;
 use haulout_tests::xml;
 use tempfile::TempDir;
 
@@ -48,12 +49,25 @@ fn run(scheme: Scheme) {
     dataset.assert_same_big_file(&scratch.path().join("big.bin"));
     ranges(&gateway, &dataset, &scratch.path().join("range"));
 
-    let listing = signing_curl(&gateway).run(&format!("{bucket_url}?list-type=2"));
-    assert_eq!(xml::texts(listing.text(), "Key").len(), keys.len() + 1);
+    assert_eq!(count_objects(&gateway, &bucket_url), keys.len() + 1);
     for key in keys.iter().map(String::as_str).chain(["big.bin"]) {
         curl(&gateway).arg("--request").arg("DELETE").run(&presigned(&gateway, "DELETE", key));
     }
     signing_curl(&gateway).arg("--request").arg("DELETE").run(&bucket_url);
+}
+
+/// Counts the keys of all pages of a listing.
+fn count_objects(gateway: &Gateway, bucket_url: &str) -> usize {
+    let mut count = 0;
+    let mut continuation = String::new();
+    loop {
+        let listing = signing_curl(gateway).run(&format!("{bucket_url}?list-type=2{continuation}"));
+        count += xml::texts(listing.text(), "Key").len();
+        match xml::texts(listing.text(), "NextContinuationToken").first() {
+            None => return count,
+            Some(token) => continuation = format!("&continuation-token={}", percent_encode(token, "")),
+        }
+    }
 }
 
 fn ranges(gateway: &Gateway, dataset: &Dataset, file: &Path) {
