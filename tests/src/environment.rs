@@ -35,7 +35,15 @@ pub fn debian_rclone() -> PathBuf {
 /// A file of this crate's source folder, such as a client script.
 #[must_use]
 pub fn source_file(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+    source_folder().join(relative)
+}
+
+/// This crate's source folder, as Cargo tells it when it runs a test: checkouts that share a target directory share
+/// what was compiled, so the folder it was compiled in may be another one, or gone.
+#[must_use]
+pub fn source_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned(), PathBuf::from)
 }
 
 fn installed(relative: &str) -> PathBuf {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::environment;
 use crate::program;
 use crate::s3::Client;
 use crate::signature::Credentials;
@@ -367,7 +368,7 @@ fn build() -> PathBuf {
     // That package alone, as `make run` builds it: with the tests' dependencies selected too, Cargo would merge
     // their features into the server's, and we would test a binary that nobody runs.
     command.args(["build", "--release", "--package", "haulout", "--target-dir"]).arg(target_folder);
-    program::run(command.current_dir(env!("CARGO_MANIFEST_DIR")));
+    program::run(command.current_dir(environment::source_folder()));
     let binary = target_folder.join("release/haulout");
     assert!(fs::exists(&binary).is_ok_and(|exists| exists), "{} was not built", binary.display());
     binary

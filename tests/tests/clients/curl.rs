@@ -61,11 +61,12 @@ fn count_objects(gateway: &Gateway, bucket_url: &str) -> usize {
     let mut count = 0;
     let mut continuation = String::new();
     loop {
-        let listing = signing_curl(gateway).run(&format!("{bucket_url}?list-type=2{continuation}"));
+        let listing = signing_curl(gateway).run(&format!("{bucket_url}?{continuation}list-type=2"));
         count += xml::texts(listing.text(), "Key").len();
         match xml::texts(listing.text(), "NextContinuationToken").first() {
             None => return count,
-            Some(token) => continuation = format!("&continuation-token={}", percent_encode(token, "")),
+            // In byte order, as they are signed: Debian 12's curl does not sort them.
+            Some(token) => continuation = format!("continuation-token={}&", percent_encode(token, "")),
         }
     }
 }
