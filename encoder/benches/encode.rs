@@ -1,83 +1,138 @@
-//! Speed of encoding, hashing alone, and decoding.
+//! Speed of encoding, decoding and verifying, in bytes of blob.
 //!
-//! `cargo bench -p haulout-encoder`, or `cargo bench -p haulout-encoder -- encode/n100` for a part. Inputs are fixed.
+//! `cargo bench -p haulout-encoder --bench encode`, or with `-- decode/n1000` for a part. Inputs are fixed. The 1 GiB
+//! blobs need 6 GiB of memory; `HAULOUT_BENCH_MAX_MIB=256` leaves them out.
+
+mod support;
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use haulout_encoder::{Axis, EncodingConfig, Verification, compute_metadata, decode_with, encode};
-use rand::{RngCore as _, SeedableRng as _, rngs::StdRng};
+use bytes::Bytes;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
+use haulout_encoder::{
+    Axis, EncodedBlob, EncodingConfig, Sliver, SliverPairIndex, Verification, compute_metadata, decode_with,
+    encode, encode_to, verify_slivers,
+};
+use support::{MemorySpool, blob, pool, thread_counts};
 
-const BLOB_BYTES: [usize; 3] = [64 * 1024, 1024 * 1024, 16 * 1024 * 1024];
+const BLOB_BYTES: [usize; 5] = [64 << 10, 1 << 20, 32 << 20, 256 << 20, 1 << 30];
 const N_SHARDS: [u16; 2] = [100, 1000];
-const THREADS: [usize; 2] = [1, 2];
 
-fn blob(bytes: usize) -> Vec<u8> {
-    let mut blob = vec![0; bytes];
-    StdRng::seed_from_u64(20).fill_bytes(&mut blob);
-    blob
+fn max_blob_bytes() -> usize {
+    let mib =
+        std::env::var("HAULOUT_BENCH_MAX_MIB").map(|text| text.parse::<usize>().expect("a number of MiB"));
+    mib.map_or(usize::MAX, |mib| mib << 20)
 }
 
-fn pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started")
-}
-
-/// Runs `measured` for each number of shards, blob size and number of threads.
-fn for_all(
-    criterion: &mut Criterion,
-    name: &str,
-    blob_bytes: &[usize],
-    measured: impl Fn(EncodingConfig, &[u8]) + Sync,
-) {
+/// Calls `measure` with each number of shards and blob size, to benchmark one thread and all of them.
+fn for_all(criterion: &mut Criterion, name: &str, measure: impl Fn(&mut Case<'_, '_>)) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for n_shards in N_SHARDS {
         let config = EncodingConfig::new(n_shards).expect("100 and 1000 shards are supported");
-        for &bytes in blob_bytes {
-            group.throughput(Throughput::Bytes(u64::try_from(bytes).expect("16 MiB fit 64 bits")));
-            for threads in THREADS {
-                let pool = pool(threads);
-                let blob = blob(bytes);
-                let id = BenchmarkId::new(format!("n{n_shards}/{threads} threads"), bytes);
-                group.bench_function(id, |bencher| pool.install(|| bencher.iter(|| measured(config, &blob))));
+        for bytes in BLOB_BYTES.into_iter().filter(|bytes| *bytes <= max_blob_bytes()) {
+            let length = u64::try_from(bytes).expect("1 GiB fits 64 bits");
+            if length > config.max_blob_bytes() {
+                continue; // At 100 shards, a blob ends at 142 MiB.
             }
+            group.throughput(Throughput::Bytes(length));
+            measure(&mut Case { group: &mut group, config, bytes, blob: blob(bytes).into() });
         }
     }
     group.finish();
 }
 
-fn encoding(criterion: &mut Criterion) {
-    for_all(criterion, "encode", &BLOB_BYTES, |config, blob| {
-        encode(config, blob).expect("16 MiB can be encoded");
-    });
+/// One number of shards and one blob.
+struct Case<'a, 'g> {
+    group: &'a mut BenchmarkGroup<'g, WallTime>,
+    config: EncodingConfig,
+    bytes: usize,
+    blob: Bytes,
 }
 
-fn metadata(criterion: &mut Criterion) {
-    for_all(criterion, "metadata", &BLOB_BYTES[2..], |config, blob| {
-        compute_metadata(config, blob).expect("16 MiB can be encoded");
-    });
-}
-
-/// The worst case: no row of the blob itself is there.
-fn decoding(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("decode");
-    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for n_shards in N_SHARDS {
-        let config = EncodingConfig::new(n_shards).expect("100 and 1000 shards are supported");
-        let blob = blob(BLOB_BYTES[2]);
-        let encoded = encode(config, &blob).expect("16 MiB can be encoded");
-        let last = encoded.pairs().skip(usize::from(config.max_faulty() * 2));
-        let slivers: Vec<_> = last.map(|pair| encoded.sliver(Axis::Primary, pair)).collect();
-        group.throughput(Throughput::Bytes(u64::try_from(blob.len()).expect("16 MiB fit 64 bits")));
-        group.bench_function(format!("n{n_shards}, parity only"), |bencher| {
-            bencher.iter(|| {
-                decode_with(config, &encoded.metadata, slivers.iter().cloned(), Verification::Skip)
-                    .expect("there are enough slivers")
-            });
-        });
+impl Case<'_, '_> {
+    fn measure(&mut self, work: impl Fn() + Sync) {
+        for threads in thread_counts() {
+            let pool = pool(threads);
+            let id = BenchmarkId::new(format!("n{}/{threads} threads", self.config.n_shards()), self.bytes);
+            self.group.bench_function(id, |bencher| pool.install(|| bencher.iter(&work)));
+        }
     }
-    group.finish();
+
+    fn encoded(&self) -> EncodedBlob {
+        encode(self.config, self.blob.clone()).expect("the blob is not too large")
+    }
+
+    /// The primary slivers from pair `first` on, as many as decode.
+    fn slivers(&self, encoded: &EncodedBlob, first: u16) -> Vec<(SliverPairIndex, Sliver)> {
+        let pairs = (first..first + self.config.n_rows()).map(SliverPairIndex);
+        pairs.map(|pair| (pair, encoded.sliver(Axis::Primary, pair).expect("it is in memory"))).collect()
+    }
 }
 
-criterion_group!(benches, encoding, metadata, decoding);
+/// Into a spool that is ready.
+fn encoding(criterion: &mut Criterion) {
+    for_all(criterion, "encode", |case| {
+        let (config, blob) = (case.config, case.blob.clone());
+        let spool = MemorySpool::new(config, blob.len());
+        case.measure(|| {
+            encode_to(config, &blob, &spool, u64::MAX).expect("memory can be read and written");
+        });
+    });
+}
+
+fn blob_id(criterion: &mut Criterion) {
+    for_all(criterion, "blob_id", |case| {
+        let (config, blob) = (case.config, case.blob.clone());
+        case.measure(|| {
+            compute_metadata(config, &blob).expect("the blob is not too large");
+        });
+    });
+}
+
+/// The blob's own rows, each of them verified.
+fn decode_systematic(criterion: &mut Criterion) {
+    for_all(criterion, "decode_systematic", |case| {
+        let (config, encoded) = (case.config, case.encoded());
+        let slivers = case.slivers(&encoded, 0);
+        let metadata = &encoded.metadata;
+        case.measure(|| {
+            assert!(verify_slivers(config, metadata, &slivers).iter().all(Result::is_ok));
+            let slivers = slivers.iter().map(|(_, sliver)| sliver.clone());
+            decode_with(config, metadata, slivers, Verification::Systematic)
+                .expect("there are enough slivers");
+        });
+    });
+}
+
+/// No row of the blob itself; the result is encoded again to check it.
+fn decode_worst_case(criterion: &mut Criterion) {
+    for_all(criterion, "decode_worst_case", |case| {
+        let (config, encoded) = (case.config, case.encoded());
+        let slivers = case.slivers(&encoded, config.n_shards() - config.n_rows());
+        case.measure(|| {
+            let slivers = slivers.iter().map(|(_, sliver)| sliver.clone());
+            decode_with(config, &encoded.metadata, slivers, Verification::Full)
+                .expect("there are enough slivers");
+        });
+    });
+}
+
+/// All slivers of a blob.
+fn verify(criterion: &mut Criterion) {
+    for_all(criterion, "verify", |case| {
+        let (config, encoded) = (case.config, case.encoded());
+        let both = encoded.pairs().flat_map(|pair| Axis::BOTH.map(|axis| (pair, axis)));
+        let slivers: Vec<_> =
+            both.map(|(pair, axis)| (pair, encoded.sliver(axis, pair).expect("it is in memory"))).collect();
+        case.measure(|| {
+            assert!(verify_slivers(config, &encoded.metadata, &slivers).iter().all(Result::is_ok));
+        });
+    });
+}
+
+criterion_group!(benches, encoding, blob_id, decode_systematic, decode_worst_case, verify);
 criterion_main!(benches);

@@ -5,16 +5,19 @@
 //! the code as one long one, and one large symbol in several pieces that fit the processor's cache. [`lanes`] knows
 //! how the crate lays elements out in bytes.
 
+mod engine;
 mod lanes;
 mod restore;
 
-use reed_solomon_simd::ReedSolomonEncoder;
+use reed_solomon_simd::EncoderResult;
+use reed_solomon_simd::rate::{DefaultRateEncoder, RateEncoder as _};
 
 pub(crate) use lanes::{Lanes, Piece, PieceSize};
-pub(crate) use restore::{LinePart, source_parts};
+pub(crate) use restore::{LineDecoder, LinePart, MissingPart, source_line};
 
 use crate::ids::Axis;
 use crate::layout::{EncodingConfig, Shape};
+use engine::FastEngine;
 
 /// How many symbols a line starts with and how many the code appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,46 +49,32 @@ impl LineCode {
 pub(crate) struct LineEncoder {
     code: LineCode,
     lane_bytes: usize,
-    encoder: ReedSolomonEncoder,
+    encoder: DefaultRateEncoder<FastEngine>,
     packed: Vec<u8>,
 }
 
 impl LineEncoder {
     pub(crate) fn new(code: LineCode) -> Self {
         let lane_bytes = lanes::BLOCK_BYTES;
-        let encoder = ReedSolomonEncoder::new(code.source, code.recovery, lane_bytes)
-            .expect("an EncodingConfig has counts that the code supports");
+        let encoder =
+            DefaultRateEncoder::new(code.source, code.recovery, lane_bytes, FastEngine::fastest(), None)
+                .expect("an EncodingConfig has counts that the code supports");
         Self { code, lane_bytes, encoder, packed: Vec::new() }
     }
 
-    /// Encodes several lines at once: `source(s, line)` is the piece of the `s`-th source symbol of a line, and
-    /// `sink(r, packed)` receives the pieces of the `r`-th recovery symbols, to be taken apart by `lanes`.
+    /// Encodes several lines at once: `source(s, line)` is the piece of the `s`-th source symbol of a line. The result
+    /// has the pieces of the recovery symbols, to be taken apart by `lanes`; those of a single line are as they are.
     pub(crate) fn encode<'a>(
         &mut self,
         lanes: &Lanes,
         source: impl Fn(usize, usize) -> &'a [u8],
-        mut sink: impl FnMut(usize, &[u8]),
-    ) {
+    ) -> EncoderResult<'_> {
         self.fit(lanes.packed_bytes());
         for symbol in 0..self.code.source {
             let packed = lanes.pack(|line| source(symbol, line), &mut self.packed);
             self.encoder.add_original_shard(packed).expect("as many pieces as announced, of one length");
         }
-        let encoded = self.encoder.encode().expect("every source symbol was added");
-        for (symbol, packed) in encoded.recovery_iter().enumerate() {
-            sink(symbol, packed);
-        }
-    }
-
-    /// Computes the recovery symbols of a single line into `recovery`, piece by piece.
-    pub(crate) fn extend_line(&mut self, line: &[u8], symbol_size: usize, recovery: &mut [u8]) {
-        let pieces = PieceSize::for_code(self.code);
-        for piece in pieces.cut(symbol_size) {
-            let source = |symbol: usize, _| &line[symbol * symbol_size..][piece.bytes.clone()];
-            self.encode(&piece.lanes(1), source, |symbol, packed| {
-                recovery[symbol * symbol_size..][piece.bytes.clone()].copy_from_slice(packed);
-            });
-        }
+        self.encoder.encode().expect("every source symbol was added")
     }
 
     fn fit(&mut self, lane_bytes: usize) {

@@ -1,15 +1,21 @@
 //! Decoding: enough slivers of one axis in, the blob out.
 
-use std::collections::BTreeMap;
+mod lines;
 
-use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use crate::code::{LineCode, LinePart, source_parts};
+use bytes::Bytes;
+
 use crate::encode::{EncodeError, compute_metadata};
 use crate::ids::{Axis, BlobId, SliverIndex};
 use crate::layout::{EncodingConfig, Shape};
+use crate::memory::Memory;
 use crate::metadata::VerifiedMetadata;
-use crate::sliver::{Sliver, SliverError, check_form, check_root};
+use crate::sliver::{Sliver, SliverError, check_form};
+use crate::sliver_hash::SliverHasher;
+use crate::threads::for_each_task;
 
 /// What a decoded blob is checked for before it is handed out.
 ///
@@ -75,6 +81,29 @@ pub enum DecodeError {
     },
 }
 
+/// Random access to the data of some slivers of one axis, from several threads at once. Calls may block.
+pub trait SliverReader: Send + Sync {
+    /// Fills `buffer` with the bytes of a sliver's data from `offset` on.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being read; decoding stops with it.
+    fn read_exact_at(&self, index: SliverIndex, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// All data of a sliver, if it is in memory anyway: spares a copy.
+    fn in_memory(&self, _index: SliverIndex) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Takes the bytes of a blob as they are decoded, from several threads at once, each byte once and in no order.
+pub trait BlobSink: Send + Sync {
+    /// Takes the blob's bytes from `offset` on.
+    ///
+    /// # Errors
+    /// Whatever keeps them from being written; decoding stops with it.
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+}
+
 /// Decodes a blob from any `n_rows` primary or any `n_columns` secondary slivers, and checks that it is the blob of
 /// this metadata by encoding it again.
 ///
@@ -90,7 +119,7 @@ pub fn decode(
     config: EncodingConfig,
     metadata: &VerifiedMetadata,
     slivers: impl IntoIterator<Item = Sliver>,
-) -> Result<Vec<u8>, DecodeError> {
+) -> Result<Bytes, DecodeError> {
     decode_with(config, metadata, slivers, Verification::Full)
 }
 
@@ -106,39 +135,111 @@ pub fn decode_with(
     metadata: &VerifiedMetadata,
     slivers: impl IntoIterator<Item = Sliver>,
     verification: Verification,
-) -> Result<Vec<u8>, DecodeError> {
+) -> Result<Bytes, DecodeError> {
     metadata.assert_config(config);
     let slivers = collect(config, metadata, slivers)?;
-    let shape =
-        config.shape(metadata.unencoded_length()).expect("verified metadata has a length that encodes");
-    let mut padded = match slivers.axis {
-        Axis::Primary => from_primary(config, &shape, &slivers),
-        Axis::Secondary => from_secondary(config, &shape, &slivers),
+    let shape = metadata.shape();
+    let mut blob = Memory::zeroed(shape.source_bytes());
+    let memory = BlobMemory {
+        row_bytes: shape.primary_bytes(),
+        rows: blob.chunks_mut(shape.primary_bytes()).map(Mutex::new).collect(),
     };
+    let given: Vec<_> = slivers.slivers.keys().copied().take(slivers.needed).collect();
+    lines::Job::new(config, (slivers.axis, &given), (shape, metadata.unencoded_length()), &slivers, &memory)
+        .run()
+        .expect("memory can always be read and written");
     if verification == Verification::Systematic {
-        check_rows(metadata, &shape, &slivers, &padded)?;
+        check_rows(metadata, &shape, &slivers, &blob)?;
     }
     let blob_bytes =
         usize::try_from(metadata.unencoded_length()).expect("the padded blob is in memory and longer");
-    padded.truncate(blob_bytes);
     if verification == Verification::Full {
-        check_blob_id(config, metadata, &padded)?;
+        check_blob_id(config, metadata, &blob[..blob_bytes])?;
     }
-    Ok(padded)
+    Ok(Bytes::from_owner(blob).slice(..blob_bytes))
+}
+
+/// Decodes a blob of any size from slivers of `axis` that are not in memory, as many of `given` as are needed. Takes
+/// a few MiB for each thread of the rayon pool it is called from, or two lines of symbols if those are longer.
+///
+/// Checks nothing: verify the slivers before, or compute the metadata of the result.
+///
+/// # Errors
+/// [`StreamDecodeError`] if the slivers are too few, cannot be read, or the blob cannot be written.
+///
+/// # Panics
+/// If `metadata` was verified for another `config`, or an index is not below `n_shards`.
+pub fn decode_to(
+    config: EncodingConfig,
+    metadata: &VerifiedMetadata,
+    (axis, given): (Axis, &[SliverIndex]),
+    slivers: &dyn SliverReader,
+    blob: &dyn BlobSink,
+) -> Result<(), StreamDecodeError> {
+    metadata.assert_config(config);
+    assert!(given.iter().all(|index| index.0 < config.n_shards()), "a sliver index is out of range");
+    let distinct: BTreeSet<_> = given.iter().copied().collect();
+    let needed = needed(config, axis);
+    if distinct.len() < needed {
+        let received = distinct.len();
+        return Err(DecodeError::NotEnoughSlivers { received, needed }.into());
+    }
+    let given: Vec<_> = distinct.into_iter().take(needed).collect();
+    let layout = (metadata.shape(), metadata.unencoded_length());
+    Ok(lines::Job::new(config, (axis, &given), layout, slivers, blob).run()?)
+}
+
+/// A blob was not decoded from slivers elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamDecodeError {
+    /// Nobody can decode it.
+    #[error("the slivers do not decode")]
+    Decode(#[from] DecodeError),
+    /// A sliver could not be read, or the blob not be written.
+    #[error("a sliver could not be read or the blob not be written")]
+    Io(#[from] io::Error),
 }
 
 /// Distinct slivers of one axis and the right form.
 struct SliverSet {
     axis: Axis,
-    slivers: BTreeMap<usize, Sliver>,
+    needed: usize,
+    slivers: BTreeMap<SliverIndex, Sliver>,
 }
 
-impl SliverSet {
-    /// As many slivers as the code needs, those that need no decoding first.
-    fn parts<'a>(&'a self, needed: usize) -> Vec<LinePart<'a>> {
-        let part = |(&position, sliver): (&usize, &'a Sliver)| LinePart { position, symbols: &sliver.data };
-        self.slivers.iter().take(needed).map(part).collect()
+impl SliverReader for SliverSet {
+    fn read_exact_at(&self, index: SliverIndex, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).expect("the offset is inside the sliver");
+        buffer.copy_from_slice(&self.slivers[&index].data[start..start + buffer.len()]);
+        Ok(())
     }
+
+    fn in_memory(&self, index: SliverIndex) -> Option<&[u8]> {
+        Some(&self.slivers[&index].data)
+    }
+}
+
+/// The rows of a padded blob while they are written. The locks are hardly ever waited for.
+struct BlobMemory<'a> {
+    row_bytes: usize,
+    rows: Vec<Mutex<&'a mut [u8]>>,
+}
+
+impl BlobSink for BlobMemory<'_> {
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).expect("the offset is inside the blob");
+        // Data that is decoded together never spans rows.
+        let mut row = self.rows[offset / self.row_bytes].lock().unwrap_or_else(PoisonError::into_inner);
+        row[offset % self.row_bytes..][..data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+fn needed(config: EncodingConfig, axis: Axis) -> usize {
+    usize::from(match axis {
+        Axis::Primary => config.n_rows(),
+        Axis::Secondary => config.n_columns(),
+    })
 }
 
 fn collect(
@@ -146,50 +247,30 @@ fn collect(
     metadata: &VerifiedMetadata,
     slivers: impl IntoIterator<Item = Sliver>,
 ) -> Result<SliverSet, DecodeError> {
-    let mut set = SliverSet { axis: Axis::Primary, slivers: BTreeMap::new() };
+    let mut set: Option<SliverSet> = None;
     for sliver in slivers {
-        if set.slivers.is_empty() {
-            set.axis = sliver.axis;
-        } else if set.axis != sliver.axis {
+        let new =
+            || SliverSet { axis: sliver.axis, needed: needed(config, sliver.axis), slivers: BTreeMap::new() };
+        let set = set.get_or_insert_with(new);
+        if set.axis != sliver.axis {
             return Err(DecodeError::MixedAxes);
         }
         let index = sliver.index;
         check_form(config, metadata, &sliver)
             .map_err(|source| DecodeError::InvalidSliver { index, source })?;
-        let known = set.slivers.entry(usize::from(index.0)).or_insert_with(|| sliver.clone());
+        let known = set.slivers.entry(index).or_insert_with(|| sliver.clone());
         if *known != sliver {
             return Err(DecodeError::ConflictingSlivers { index });
         }
     }
-    let needed = usize::from(match set.axis {
-        Axis::Primary => config.n_rows(),
-        Axis::Secondary => config.n_columns(),
-    });
-    match set.slivers.len() {
-        received if received < needed => Err(DecodeError::NotEnoughSlivers { received, needed }),
-        _ => Ok(set),
-    }
-}
-
-/// Primary slivers are rows of the blob, or rows that the column code appended.
-fn from_primary(config: EncodingConfig, shape: &Shape, set: &SliverSet) -> Vec<u8> {
-    let code = LineCode::extending(Axis::Secondary, config);
-    source_parts(code, shape.symbol_size, &set.parts(code.source))
-}
-
-/// Secondary slivers are columns of the blob, or columns that the row code appended.
-fn from_secondary(config: EncodingConfig, shape: &Shape, set: &SliverSet) -> Vec<u8> {
-    let code = LineCode::extending(Axis::Primary, config);
-    let columns = source_parts(code, shape.symbol_size, &set.parts(code.source));
-    let mut blob = vec![0; shape.source_bytes()];
-    blob.par_chunks_mut(shape.primary_bytes()).enumerate().for_each(|(row, symbols)| {
-        for (symbol, column) in
-            symbols.chunks_mut(shape.symbol_size).zip(columns.chunks(shape.secondary_bytes()))
-        {
-            symbol.copy_from_slice(&column[shape.symbol_range(row)]);
+    match set {
+        Some(set) if set.slivers.len() >= set.needed => Ok(set),
+        Some(SliverSet { slivers, needed, .. }) => {
+            Err(DecodeError::NotEnoughSlivers { received: slivers.len(), needed })
         }
-    });
-    blob
+        // Either axis would do; fewer primary slivers are needed.
+        None => Err(DecodeError::NotEnoughSlivers { received: 0, needed: needed(config, Axis::Primary) }),
+    }
 }
 
 fn check_blob_id(
@@ -212,13 +293,25 @@ fn check_rows(
     set: &SliverSet,
     padded: &[u8],
 ) -> Result<(), DecodeError> {
-    padded.par_chunks(shape.primary_bytes()).enumerate().try_for_each(|(row, data)| {
-        if set.axis == Axis::Primary && set.slivers.contains_key(&row) {
-            return Ok(());
-        }
-        let index = SliverIndex(u16::try_from(row).expect("there are fewer rows than shards"));
-        let symbol_size = metadata.symbol_size_bytes();
-        let sliver = Sliver { axis: Axis::Primary, index, symbol_size, data: data.to_vec().into() };
-        check_root(metadata, &sliver).map_err(|source| DecodeError::InconsistentRow { index, source })
-    })
+    let rows = padded.chunks(shape.primary_bytes()).enumerate();
+    let rows = rows.map(|(row, data)| {
+        (SliverIndex(u16::try_from(row).expect("there are fewer rows than shards")), data)
+    });
+    let unknown = rows.filter(|(row, _)| set.axis == Axis::Secondary || !set.slivers.contains_key(row));
+    let together = SliverHasher::lines_together(metadata, Axis::Primary, shape.n_rows);
+    for_each_task(
+        unknown.collect::<Vec<_>>().chunks(together).collect(),
+        || SliverHasher::new(metadata, Axis::Primary),
+        |hasher, rows| {
+            let lines: Vec<&[u8]> = rows.iter().map(|(_, data)| *data).collect();
+            for (&(index, _), found) in rows.iter().zip(hasher.roots(&lines)) {
+                let expected = metadata.sliver_hash(Axis::Primary, index);
+                if found != expected {
+                    let source = SliverError::RootMismatch { expected, found };
+                    return Err(DecodeError::InconsistentRow { index, source });
+                }
+            }
+            Ok(())
+        },
+    )
 }

@@ -1,25 +1,28 @@
 //! Encoding: a blob in, its slivers and metadata out.
 //!
 //! The blob's rows are extended first, which gives all `n_shards` columns their first `n_rows` symbols. Then each
-//! column is on its own: extended, hashed, its sliver written. Hence the extended matrix never exists as a whole,
+//! column is on its own: extended, hashed, its sliver handed on. Hence the extended matrix never exists as a whole,
 //! each symbol is hashed once for the two trees it is in, and columns run in parallel on the caller's rayon pool.
+//! A run of columns is also a whole subtree of every row's tree, of which only one node needs to be kept.
 
 mod columns;
-mod source;
+mod matrix;
+mod plan;
 
-use std::fmt;
+use std::io;
 
 use bytes::Bytes;
-use rayon::prelude::*;
 
+use crate::encoded::{EncodedBlob, SliverMemory};
 use crate::ids::{Axis, SliverIndex, SliverPairIndex};
 use crate::layout::{BlobTooLarge, EncodingConfig, Shape};
-use crate::merkle::{Digest, root_in_place};
+use crate::merkle::{Digest, Node};
 use crate::metadata::{BlobMetadata, SliverPairHashes, VerifiedMetadata};
-use crate::sliver::Sliver;
+use crate::stream::{BlobSource, SliverSink};
 
-use columns::{ColumnHashes, KeptSlivers};
-use source::Source;
+use columns::SliverHashes;
+use matrix::Matrix;
+use plan::Plan;
 
 /// A blob cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,111 +32,155 @@ pub enum EncodeError {
     BlobTooLarge(#[from] BlobTooLarge),
 }
 
-/// A blob's metadata and all its slivers. Cheap to clone.
-#[derive(Clone)]
-pub struct EncodedBlob {
-    /// Blob ID and the hashes of all slivers.
-    pub metadata: VerifiedMetadata,
-    /// Primary slivers one after the other.
-    primary: Bytes,
-    /// Secondary slivers one after the other, in sliver order, which is the reverse of pair order.
-    secondary: Bytes,
+/// A blob was not encoded from its source to its sink.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// Nobody can encode it.
+    #[error("the blob cannot be encoded")]
+    Encode(#[from] EncodeError),
+    /// The blob could not be read, or a sliver not be written.
+    #[error("the blob could not be read or its slivers not be written")]
+    Io(#[from] io::Error),
 }
 
-impl EncodedBlob {
-    /// One sliver of a pair, sharing this value's memory. As long as one sliver lives, all memory of its axis does.
-    ///
-    /// # Panics
-    /// If `pair` is not below `n_shards`.
-    pub fn sliver(&self, axis: Axis, pair: SliverPairIndex) -> Sliver {
-        let index = axis.sliver_index(pair, self.metadata.config().n_shards());
-        let sliver_bytes = self.metadata.sliver_bytes(axis);
-        let start = usize::from(index.0) * sliver_bytes;
-        let all = match axis {
-            Axis::Primary => &self.primary,
-            Axis::Secondary => &self.secondary,
-        };
-        let data = all.slice(start..start + sliver_bytes);
-        Sliver { axis, index, symbol_size: self.metadata.symbol_size_bytes(), data }
-    }
-
-    /// All sliver pairs, in order.
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = SliverPairIndex> + use<> {
-        (0..self.metadata.config().n_shards()).map(SliverPairIndex)
-    }
-}
-
-/// Without the slivers, which may be gigabytes.
-impl fmt::Debug for EncodedBlob {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("EncodedBlob").field("metadata", &self.metadata).finish_non_exhaustive()
-    }
-}
-
-/// Encodes `blob` into one sliver pair per shard.
+/// Encodes `blob` into one sliver pair per shard, in memory.
 ///
-/// The result takes about 4.5 × `blob.len()` bytes, and never less than `n_shards × (n_rows + n_columns)` symbols of
-/// two bytes; [`EncodingConfig::encode_memory_bytes`] bounds what is needed meanwhile. CPU-bound, seconds for a large
-/// blob; parallel on the rayon pool it is called from.
+/// The result shares the blob's memory and takes about 3.5 times as much besides, and never less than
+/// `n_shards × n_rows + 2f × n_columns` symbols of two bytes; [`EncodingConfig::encode_memory_bytes`] bounds what is
+/// needed meanwhile. CPU-bound, seconds for a large blob; parallel on the rayon pool it is called from.
 /// Source: Walrus documentation, "RedStuff", encoding type RS2.
 ///
 /// # Errors
 /// [`EncodeError::BlobTooLarge`] if a symbol would exceed [`MAX_SYMBOL_BYTES`](crate::MAX_SYMBOL_BYTES).
-pub fn encode(config: EncodingConfig, blob: &[u8]) -> Result<EncodedBlob, EncodeError> {
-    let shape = config.shape(length_of(blob))?;
-    let mut primary = vec![0; shape.n * shape.primary_bytes()];
-    let mut secondary = vec![0; shape.n * shape.secondary_bytes()];
-    primary[..blob.len()].copy_from_slice(blob);
-    let hashes = {
-        let (systematic, parity) = primary.split_at_mut(shape.source_bytes());
-        let source = Source::new(shape, systematic);
-        columns::process(&source, Some(KeptSlivers { primary_parity: parity, secondary: &mut secondary }))
-    };
-    let metadata = metadata(config, blob, &shape, &hashes)?;
-    Ok(EncodedBlob { metadata, primary: primary.into(), secondary: secondary.into() })
+pub fn encode(config: EncodingConfig, blob: impl Into<Bytes>) -> Result<EncodedBlob, EncodeError> {
+    let blob: Bytes = blob.into();
+    let shape = config.shape(blob.blob_bytes())?;
+    let mut slivers = SliverMemory::new(shape);
+    let plan = Plan::in_memory(shape, rayon::current_num_threads());
+    let metadata = run(config, plan, shape, &blob, Some(&slivers.sink()));
+    let metadata = metadata.expect("memory can always be read and written");
+    Ok(EncodedBlob::in_memory(metadata, blob, slivers))
 }
 
-/// Computes the metadata and blob ID of `blob` without keeping its slivers: a tenth of the memory of [`encode`],
-/// most of its time.
+/// Encodes a blob of any size within `memory_bytes`, or the little more that [`EncodingConfig::stream_memory_bytes`]
+/// says is the least. More memory is faster, up to half the blob's length.
+///
+/// Reads the blob from `source` about twice, by rows and by columns, and gives `slivers` what it asks for.
+/// Parallel on the rayon pool it is called from, whose threads wait for both.
+///
+/// # Errors
+/// [`StreamError`]; slivers may have been given by then.
+pub fn encode_to(
+    config: EncodingConfig,
+    source: &dyn BlobSource,
+    slivers: &dyn SliverSink,
+    memory_bytes: u64,
+) -> Result<VerifiedMetadata, StreamError> {
+    run_within(config, source, Some(slivers), memory_bytes)
+}
+
+/// Computes the metadata and blob ID of `blob` without keeping its slivers.
 ///
 /// # Errors
 /// [`EncodeError::BlobTooLarge`] if a symbol would exceed [`MAX_SYMBOL_BYTES`](crate::MAX_SYMBOL_BYTES).
 pub fn compute_metadata(config: EncodingConfig, blob: &[u8]) -> Result<VerifiedMetadata, EncodeError> {
-    let shape = config.shape(length_of(blob))?;
-    let hashes = columns::process(&Source::new(shape, blob), None);
-    Ok(metadata(config, blob, &shape, &hashes)?)
+    let blob = InMemory(blob);
+    let shape = config.shape(blob.blob_bytes())?;
+    let plan = Plan::in_memory(shape, rayon::current_num_threads());
+    Ok(run(config, plan, shape, &blob, None).expect("memory can always be read"))
 }
 
-fn length_of(blob: &[u8]) -> u64 {
-    u64::try_from(blob.len()).expect("memory is shorter than 2^64 bytes")
-}
-
-fn metadata(
+/// Computes the metadata and blob ID of a blob of any size within the memory that [`encode_to`] takes.
+///
+/// # Errors
+/// [`StreamError`].
+pub fn compute_metadata_of(
     config: EncodingConfig,
-    blob: &[u8],
-    shape: &Shape,
-    hashes: &ColumnHashes,
-) -> Result<VerifiedMetadata, BlobTooLarge> {
-    let primary: Vec<Digest> = (0..shape.n)
-        .into_par_iter()
-        .map_init(Vec::new, |row: &mut Vec<Digest>, index| {
-            row.clear();
-            row.extend(hashes.leaves.iter().skip(index).step_by(shape.n));
-            root_in_place(row)
-        })
-        .collect();
+    source: &dyn BlobSource,
+    memory_bytes: u64,
+) -> Result<VerifiedMetadata, StreamError> {
+    run_within(config, source, None, memory_bytes)
+}
+
+/// The least memory that [`encode_to`] can do with.
+pub(crate) fn least_memory_bytes(shape: Shape, threads: usize) -> u64 {
+    Plan::in_files(shape, threads).within(0).memory_bytes()
+}
+
+/// The memory of the fastest way, without the blob and its slivers.
+pub(crate) fn fastest_memory_bytes(shape: Shape, threads: usize) -> u64 {
+    Plan::in_memory(shape, threads).memory_bytes()
+}
+
+/// A borrowed blob.
+struct InMemory<'a>(&'a [u8]);
+
+impl BlobSource for InMemory<'_> {
+    fn blob_bytes(&self) -> u64 {
+        u64::try_from(self.0.len()).expect("memory is shorter than 2^64 bytes")
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).expect("the offset is inside the slice");
+        buffer.copy_from_slice(&self.0[start..start + buffer.len()]);
+        Ok(())
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        Some(self.0)
+    }
+}
+
+/// One blob to be encoded.
+struct Job<'a> {
+    shape: Shape,
+    plan: Plan,
+    matrix: Matrix<'a>,
+    sink: Option<&'a dyn SliverSink>,
+}
+
+fn run_within(
+    config: EncodingConfig,
+    source: &dyn BlobSource,
+    sink: Option<&dyn SliverSink>,
+    memory_bytes: u64,
+) -> Result<VerifiedMetadata, StreamError> {
+    let shape = config.shape(source.blob_bytes()).map_err(EncodeError::from)?;
+    let threads = rayon::current_num_threads();
+    let fastest = match source.in_memory() {
+        Some(_) => Plan::in_memory(shape, threads),
+        None => Plan::in_files(shape, threads),
+    };
+    let plan = fastest.within(memory_bytes);
+    Ok(run(config, plan, shape, source, sink)?)
+}
+
+fn run(
+    config: EncodingConfig,
+    plan: Plan,
+    shape: Shape,
+    source: &dyn BlobSource,
+    sink: Option<&dyn SliverSink>,
+) -> io::Result<VerifiedMetadata> {
+    let job = Job { shape, plan, matrix: Matrix::new(shape, source), sink };
+    let hashes = columns::process(&job)?;
+    Ok(metadata(config, source.blob_bytes(), &hashes))
+}
+
+fn metadata(config: EncodingConfig, blob_bytes: u64, hashes: &SliverHashes) -> VerifiedMetadata {
     let pair = |pair| {
         let [primary_index, secondary_index] =
             Axis::BOTH.map(|axis| axis.sliver_index(SliverPairIndex(pair), config.n_shards()));
         SliverPairHashes {
-            primary: at(&primary, primary_index),
+            primary: at(&hashes.primary, primary_index),
             secondary: at(&hashes.secondary, secondary_index),
         }
     };
     let pairs = (0..config.n_shards()).map(pair).collect();
-    VerifiedMetadata::from_own(config, BlobMetadata::new(length_of(blob), pairs))
+    VerifiedMetadata::from_own(config, BlobMetadata::new(blob_bytes, pairs))
+        .expect("a blob that has a shape is not too large")
 }
 
-fn at(hashes: &[Digest], index: SliverIndex) -> Digest {
-    hashes[usize::from(index.0)]
+fn at(hashes: &[Node], index: SliverIndex) -> Digest {
+    Digest(hashes[usize::from(index.0)])
 }

@@ -5,7 +5,7 @@
 //! sliver *i*, the first `n_rows` symbols of column *j* are secondary sliver *j*; the rest is only hashed.
 //! Source: Walrus documentation, "RedStuff"; the numbers are those of encoding type RS2.
 
-use std::ops::Range;
+use crate::encode::{fastest_memory_bytes, least_memory_bytes};
 
 /// Largest symbol, in bytes: it must fit a `u16` and be even.
 pub const MAX_SYMBOL_BYTES: u16 = 65_534;
@@ -140,18 +140,25 @@ impl EncodingConfig {
         Ok(n_shards * (slivers + metadata))
     }
 
-    /// Memory that [`encode`](crate::encode) may need at once, its result included, in bytes. Neither the blob is
-    /// counted nor the working space of each thread, a few MiB that do not grow with the number of jobs.
+    /// Memory that [`encode`](crate::encode) may need at once on a pool of `threads`, its result included, in bytes.
+    /// The blob is not counted.
     ///
     /// # Errors
     /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn encode_memory_bytes(&self, blob_bytes: u64) -> Result<u64, BlobTooLarge> {
+    pub fn encode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
         let symbol_size = u64::from(self.symbol_size_bytes(blob_bytes)?);
         let [n, n_rows, n_columns] = [self.n_shards, self.n_rows(), self.n_columns()].map(u64::from);
-        let slivers = n * (n_rows + n_columns) * symbol_size;
-        let row_parity = n_rows * (n - n_columns) * symbol_size;
-        let leaf_hashes = n * n * HASH_BYTES;
-        Ok(slivers + row_parity + leaf_hashes)
+        let slivers = ((n - n_rows) * n_columns + n * n_rows) * symbol_size;
+        Ok(slivers + fastest_memory_bytes(self.shape(blob_bytes)?, threads))
+    }
+
+    /// The least memory with which [`encode_to`](crate::encode_to) can encode a blob on a pool of `threads`, in
+    /// bytes: it grows with the symbols, to about 90 MiB for each thread.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
+    pub fn stream_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
+        Ok(least_memory_bytes(self.shape(blob_bytes)?, threads))
     }
 
     /// Memory that [`decode`](crate::decode) may need at once, its result included, in bytes; the slivers are not
@@ -201,10 +208,5 @@ impl Shape {
     /// Bytes of the padded blob.
     pub(crate) fn source_bytes(&self) -> usize {
         self.n_rows * self.primary_bytes()
-    }
-
-    /// Where the `index`-th symbol of a line of symbols lies.
-    pub(crate) fn symbol_range(&self, index: usize) -> Range<usize> {
-        index * self.symbol_size..(index + 1) * self.symbol_size
     }
 }

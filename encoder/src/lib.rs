@@ -15,6 +15,7 @@
 mod ids;
 mod layout;
 
+mod blake2b;
 mod merkle;
 mod metadata;
 mod sliver;
@@ -23,7 +24,13 @@ mod wire;
 mod code;
 mod decode;
 mod encode;
+mod encoded;
+mod memory;
 mod range;
+mod sliver_hash;
+mod spool;
+mod stream;
+mod threads;
 
 mod recovery;
 mod unproven;
@@ -32,8 +39,14 @@ pub mod quilt;
 
 mod service;
 
-pub use decode::{DecodeError, Verification, decode, decode_with};
-pub use encode::{EncodeError, EncodedBlob, compute_metadata, encode};
+#[doc(hidden)]
+pub mod parts;
+
+pub use decode::{
+    BlobSink, DecodeError, SliverReader, StreamDecodeError, Verification, decode, decode_to, decode_with,
+};
+pub use encode::{EncodeError, StreamError, compute_metadata, compute_metadata_of, encode, encode_to};
+pub use encoded::{EncodedBlob, SliverSource};
 pub use ids::{Axis, BlobId, InvalidBlobId, ShardIndex, SliverIndex, SliverPairIndex};
 pub use layout::{BlobTooLarge, EncodingConfig, InvalidShardCount, MAX_SYMBOL_BYTES};
 pub use merkle::{Digest, MerkleProof};
@@ -45,6 +58,8 @@ pub use recovery::{
 pub use service::{
     CpuPool, EncodeRequest, EncoderConfig, EncoderService, PoolError, ServiceError, StartPoolError,
 };
-pub use sliver::{MAX_SLIVER_BCS_BYTES, Sliver, SliverError, verify_sliver};
+pub use sliver::{MAX_SLIVER_BCS_BYTES, Sliver, SliverError, verify_sliver, verify_slivers};
+pub use spool::{FileBlob, SliverSpool};
+pub use stream::{BlobSource, SliverSink};
 pub use unproven::{UnprovenError, recover_sliver_unproven};
 pub use wire::WireError;

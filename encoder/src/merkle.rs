@@ -5,16 +5,19 @@
 
 use std::fmt;
 
-use blake2b_simd::many::{HashManyJob, hash_many};
-use blake2b_simd::{Params, State};
+use blake2b_simd::Params;
 
+use crate::blake2b::{Blake2b, LANES};
 use crate::wire::{self, Reader, WireError};
 
-/// Hashes computed side by side in vector registers: the widest that `blake2b_simd` knows on x86-64.
-const LANES: usize = 4;
 const LEAF_PREFIX: u8 = 0;
 const INNER_PREFIX: u8 = 1;
-const INNER_BYTES: usize = 1 + 2 * 32;
+
+/// A node of a tree on its way to becoming a [`Digest`]. Bare, so that neighbours lie side by side in memory.
+pub(crate) type Node = [u8; 32];
+
+/// What stands for a missing node.
+const EMPTY: Node = [0; 32];
 
 /// A BLAKE2b-256 hash.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +25,7 @@ pub struct Digest(pub [u8; 32]);
 
 impl Digest {
     /// What stands for a missing node.
-    const EMPTY: Self = Self([0; 32]);
-
-    fn from_hash(hash: &blake2b_simd::Hash) -> Self {
-        Self(hash.as_bytes().try_into().expect("hash_length is 32"))
-    }
+    const EMPTY: Self = Self(EMPTY);
 }
 
 impl fmt::Display for Digest {
@@ -41,22 +40,16 @@ impl fmt::Debug for Digest {
     }
 }
 
-fn params() -> Params {
-    let mut params = Params::new();
-    params.hash_length(32);
-    params
-}
-
 /// BLAKE2b-256 of the concatenation of `parts`.
 pub(crate) fn hash(parts: &[&[u8]]) -> Digest {
-    let mut state: State = params().to_state();
+    let mut state = Params::new().hash_length(32).to_state();
     for part in parts {
         state.update(part);
     }
-    Digest::from_hash(&state.finalize())
+    Digest(state.finalize().as_bytes().try_into().expect("hash_length is 32"))
 }
 
-pub(crate) fn leaf(data: &[u8]) -> Digest {
+fn leaf(data: &[u8]) -> Digest {
     hash(&[&[LEAF_PREFIX], data])
 }
 
@@ -64,106 +57,108 @@ fn inner(left: &Digest, right: &Digest) -> Digest {
     hash(&[&[INNER_PREFIX], &left.0, &right.0])
 }
 
-/// Hashes up to [`LANES`] inputs of `input_bytes` each that lie one after the other.
-fn hash_lanes(params: &Params, inputs: &[u8], input_bytes: usize, out: &mut [Digest]) {
-    let mut chunks = inputs.chunks_exact(input_bytes);
-    let mut jobs: [HashManyJob<'_>; LANES] =
-        std::array::from_fn(|_| HashManyJob::new(params, chunks.next().unwrap_or_default()));
-    let jobs = &mut jobs[..out.len()];
-    hash_many(jobs.iter_mut());
-    for (digest, job) in out.iter_mut().zip(jobs) {
-        *digest = Digest::from_hash(&job.to_hash());
-    }
+/// Hashes the nodes of trees, many at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TreeHasher {
+    blake2b: Blake2b,
 }
 
-/// Hashes many leaves of equal length, keeping its buffer between calls.
-pub(crate) struct LeafHasher {
-    params: Params,
-    inputs: Vec<u8>,
-    input_bytes: usize,
-}
-
-impl LeafHasher {
-    /// A hasher for leaves of `leaf_bytes`.
-    pub(crate) fn new(leaf_bytes: usize) -> Self {
-        let input_bytes = 1 + leaf_bytes;
-        // Only the bytes after each prefix are overwritten later.
-        let mut inputs = vec![0; LANES * input_bytes];
-        inputs.iter_mut().step_by(input_bytes).for_each(|prefix| *prefix = LEAF_PREFIX);
-        Self { params: params(), inputs, input_bytes }
+impl TreeHasher {
+    pub(crate) fn fastest() -> Self {
+        Self { blake2b: Blake2b::fastest() }
     }
 
-    /// Writes the leaf hash of each of `leaves` to `out`; both have the same length.
-    pub(crate) fn hash<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
-        for out in out.chunks_mut(LANES) {
-            for (input, leaf) in
-                self.inputs.chunks_exact_mut(self.input_bytes).zip(leaves.by_ref().take(out.len()))
-            {
-                input[1..].copy_from_slice(leaf);
+    /// Hashes leaves of equal length, handing `sink` each leaf's position and hash.
+    pub(crate) fn leaves<'a>(
+        &self,
+        mut data: impl Iterator<Item = &'a [u8]>,
+        mut sink: impl FnMut(usize, Node),
+    ) {
+        let mut done = 0;
+        while let Some(first) = data.next() {
+            // Lanes without a leaf repeat the first one, for nobody.
+            let mut inputs = [first; LANES];
+            let mut filled = 1;
+            for (lane, leaf) in inputs.iter_mut().skip(1).zip(data.by_ref()) {
+                *lane = leaf;
+                filled += 1;
             }
-            hash_lanes(&self.params, &self.inputs, self.input_bytes, out);
+            let hashes = self.blake2b.hash(LEAF_PREFIX, inputs);
+            for (position, hash) in hashes.into_iter().take(filled).enumerate() {
+                sink(done + position, hash);
+            }
+            done += filled;
         }
     }
-}
 
-/// Replaces a level of the tree by the next one, answering its length.
-fn fold_level(params: &Params, nodes: &mut [Digest]) -> usize {
-    let pairs = nodes.len().div_ceil(2);
-    let mut inputs = [0; LANES * INNER_BYTES];
-    for first in (0..pairs).step_by(LANES) {
-        let last = pairs.min(first + LANES);
-        for (input, pair) in inputs.chunks_exact_mut(INNER_BYTES).zip(first..last) {
-            let right = nodes.get(2 * pair + 1).unwrap_or(&Digest::EMPTY);
-            input[0] = INNER_PREFIX;
-            input[1..33].copy_from_slice(&nodes[2 * pair].0);
-            input[33..].copy_from_slice(&right.0);
+    /// The next level of a tree in which no node is missing, in place of this one: the first half of `nodes`.
+    fn fold(&self, nodes: &mut [Node]) {
+        let pairs = nodes.len() / 2;
+        for first in (0..pairs).step_by(LANES) {
+            let last = pairs.min(first + LANES);
+            let pair = |lane| {
+                let pair = last.min(first + lane + 1) - 1;
+                nodes[2 * pair..2 * pair + 2].as_flattened()
+            };
+            let parents = self.blake2b.hash(INNER_PREFIX, std::array::from_fn(pair));
+            // Parents land on nodes that were read in this round or an earlier one.
+            nodes[first..last].copy_from_slice(&parents[..last - first]);
         }
-        // Parents land on nodes that were read in this round or an earlier one.
-        hash_lanes(params, &inputs, INNER_BYTES, &mut nodes[first..last]);
     }
-    pairs
-}
 
-/// The root over `leaves`, which are overwritten.
-pub(crate) fn root_in_place(leaves: &mut [Digest]) -> Digest {
-    let params = params();
-    let mut len = leaves.len();
-    while len > 1 {
-        len = fold_level(&params, &mut leaves[..len]);
+    /// The next level of many trees at once, whose levels of `width` nodes lie one after the other. Answers the
+    /// width of the level that takes their place. A level of one node gets a parent, too.
+    pub(crate) fn fold_rows(&self, nodes: &mut Vec<Node>, width: usize) -> usize {
+        if !width.is_multiple_of(2) {
+            let padded = |row: &[Node]| row.iter().copied().chain([EMPTY]).collect::<Vec<_>>();
+            *nodes = nodes.chunks(width).flat_map(padded).collect();
+        }
+        self.fold(nodes);
+        nodes.truncate(nodes.len() / 2);
+        width.div_ceil(2)
     }
-    leaves.first().copied().unwrap_or(Digest::EMPTY)
+
+    /// The root over `leaves`, which are used up.
+    pub(crate) fn root(&self, leaves: &mut Vec<Node>) -> Node {
+        let mut width = leaves.len();
+        while width > 1 {
+            width = self.fold_rows(leaves, width);
+        }
+        leaves.first().copied().unwrap_or(EMPTY)
+    }
 }
 
 /// A tree that can prove its leaves.
 pub(crate) struct MerkleTree {
     /// From the leaves to the root; never empty.
-    levels: Vec<Vec<Digest>>,
+    levels: Vec<Vec<Node>>,
 }
 
 impl MerkleTree {
-    pub(crate) fn new(leaves: Vec<Digest>) -> Self {
-        let params = params();
+    pub(crate) fn new(leaves: Vec<Node>) -> Self {
+        let hasher = TreeHasher::fastest();
         let mut levels = vec![leaves];
         loop {
             let mut next = levels[levels.len() - 1].clone();
             if next.len() <= 1 {
                 return Self { levels };
             }
-            let len = fold_level(&params, &mut next);
-            next.truncate(len);
+            let width = next.len();
+            hasher.fold_rows(&mut next, width);
             levels.push(next);
         }
     }
 
     pub(crate) fn root(&self) -> Digest {
-        self.levels.last().and_then(|level| level.first()).copied().unwrap_or(Digest::EMPTY)
+        self.levels.last().and_then(|level| level.first()).copied().map_or(Digest::EMPTY, Digest)
     }
 
     /// The siblings on the way from leaf `index` to the root.
     pub(crate) fn prove(&self, index: usize) -> MerkleProof {
         let below_root = &self.levels[..self.levels.len() - 1];
-        let sibling = |(height, level): (usize, &Vec<Digest>)| level.get((index >> height) ^ 1).copied();
-        MerkleProof { path: below_root.iter().enumerate().map(sibling).collect() }
+        let sibling = |(height, level): (usize, &Vec<Node>)| level.get((index >> height) ^ 1).copied();
+        let path = below_root.iter().enumerate().map(sibling).map(|node| node.map(Digest));
+        MerkleProof { path: path.collect() }
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ids::{Axis, BlobId, SliverIndex, SliverPairIndex};
-use crate::layout::{BlobTooLarge, EncodingConfig};
-use crate::merkle::{self, Digest, put_node, read_node, root_in_place};
+use crate::layout::{BlobTooLarge, EncodingConfig, Shape};
+use crate::merkle::{self, Digest, TreeHasher, put_node, read_node};
 use crate::wire::{self, Reader, WireError};
 
 /// RS2, the only encoding type in use; it enters the blob ID.
@@ -102,13 +102,12 @@ impl BlobMetadata {
 
     /// The Merkle root over the sliver pairs. Hashes them all on each call.
     pub fn root_hash(&self) -> Digest {
-        let pair_leaf = |pair: &SliverPairHashes| {
-            let mut both = [0; 64];
-            both[..32].copy_from_slice(&pair.primary.0);
-            both[32..].copy_from_slice(&pair.secondary.0);
-            merkle::leaf(&both)
-        };
-        root_in_place(&mut self.hashes.iter().map(pair_leaf).collect::<Vec<_>>())
+        let both = |pair: &SliverPairHashes| [pair.primary.0, pair.secondary.0];
+        let pairs: Vec<_> = self.hashes.iter().map(both).collect();
+        let mut leaves = vec![[0; 32]; pairs.len()];
+        let hasher = TreeHasher::fastest();
+        hasher.leaves(pairs.iter().map(|pair| pair.as_flattened()), |pair, leaf| leaves[pair] = leaf);
+        Digest(hasher.root(&mut leaves))
     }
 
     /// The blob ID that follows from this metadata. Hashes all pairs on each call.
@@ -279,6 +278,13 @@ impl VerifiedMetadata {
         let mut reader = Reader::new(bytes);
         let blob_id = BlobId(reader.array()?);
         Self::verify(config, &blob_id, BlobMetadata::from_bcs(config, &bytes[reader.position()..])?)
+    }
+
+    /// The shape of the blob in memory.
+    pub(crate) fn shape(&self) -> Shape {
+        self.config
+            .shape(self.metadata.unencoded_length)
+            .expect("verified metadata has a length that encodes")
     }
 
     /// Guards functions that are told both a configuration and metadata.

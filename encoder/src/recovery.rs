@@ -7,12 +7,13 @@
 
 use bytes::Bytes;
 
-use crate::code::{LineCode, LinePart, source_parts};
+use crate::code::{LineCode, LinePart, source_line};
 use crate::ids::{Axis, SliverIndex};
 use crate::layout::EncodingConfig;
 use crate::merkle::{Digest, MerkleProof, MerkleTree};
 use crate::metadata::VerifiedMetadata;
-use crate::sliver::{Sliver, SliverError, check_form, check_root, extension, leaves};
+use crate::sliver::{Sliver, SliverError, check_form, check_root};
+use crate::sliver_hash::SliverHasher;
 use crate::wire::{self, Reader, WireError};
 
 /// A sliver with the symbols that the code appends to it, ready to prove any of them.
@@ -36,8 +37,8 @@ impl ExtendedSliver {
         sliver: Sliver,
     ) -> Result<Self, SliverError> {
         check_form(config, metadata, &sliver)?;
-        let extension = extension(config, &sliver);
-        let tree = MerkleTree::new(leaves(config, &sliver, &extension));
+        let (extension, leaves) = SliverHasher::new(metadata, sliver.axis).into_extension(&sliver.data);
+        let tree = MerkleTree::new(leaves);
         let [expected, found] = [metadata.sliver_hash(sliver.axis, sliver.index), tree.root()];
         if found != expected {
             return Err(SliverError::RootMismatch { expected, found });
@@ -337,5 +338,5 @@ fn join(code: LineCode, symbol_size: usize, symbols: &[RecoverySymbol]) -> Vec<u
         let RecoverySymbol { source, data, .. }: &RecoverySymbol = symbol;
         LinePart { position: usize::from(source.0), symbols: data }
     };
-    source_parts(code, symbol_size, &symbols.iter().map(part).collect::<Vec<_>>())
+    source_line(code, symbol_size, &symbols.iter().map(part).collect::<Vec<_>>())
 }

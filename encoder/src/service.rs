@@ -12,7 +12,8 @@ use tower::Service;
 
 pub use pool::{CpuPool, EncoderConfig, PoolError, StartPoolError};
 
-use crate::encode::{EncodeError, EncodedBlob, encode};
+use crate::encode::{EncodeError, encode};
+use crate::encoded::EncodedBlob;
 use crate::layout::EncodingConfig;
 use pool::JobPermit;
 
@@ -82,8 +83,9 @@ impl Service<EncodeRequest> for EncoderService {
         Box::pin(async move {
             let EncodeRequest { config, blob } = request;
             let blob_bytes = u64::try_from(blob.len()).expect("memory is shorter than 2^64 bytes");
-            let memory_bytes = config.encode_memory_bytes(blob_bytes).map_err(EncodeError::from)?;
-            Ok(pool.run_admitted(permit, memory_bytes, move || encode(config, &blob)).await??)
+            let memory_bytes =
+                config.encode_memory_bytes(blob_bytes, pool.threads()).map_err(EncodeError::from)?;
+            Ok(pool.run_admitted(permit, memory_bytes, move || encode(config, blob)).await??)
         })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::code::{LineCode, LinePart, source_parts};
+use crate::code::{LineCode, LinePart, source_line};
 use crate::ids::{Axis, SliverIndex};
 use crate::layout::EncodingConfig;
 use crate::metadata::VerifiedMetadata;
@@ -60,7 +60,7 @@ pub fn recover_sliver_unproven(
     }
     let parts: Vec<_> =
         symbols.iter().map(|(&position, symbols)| LinePart { position, symbols }).take(code.source).collect();
-    let line = source_parts(code, symbol_size, &parts);
+    let line = source_line(code, symbol_size, &parts);
     let sliver = Sliver {
         axis: target_axis,
         index: target,
@@ -81,14 +81,14 @@ mod tests {
     fn symbols(axis: Axis, target: SliverIndex) -> (VerifiedMetadata, Sliver, Vec<(SliverIndex, Bytes)>) {
         let config = EncodingConfig::new(10).unwrap();
         let blob: Vec<u8> = (0..=u8::MAX).cycle().take(1000).collect();
-        let encoded = encode(config, &blob).unwrap();
+        let encoded = encode(config, blob).unwrap();
         let cut = |pair| {
-            let source = encoded.sliver(axis.orthogonal(), pair);
+            let source = encoded.sliver(axis.orthogonal(), pair).unwrap();
             let size = usize::from(source.symbol_size);
             (source.index, source.data.slice(usize::from(target.0) * size..).slice(..size))
         };
         let symbols = encoded.pairs().map(cut).collect();
-        let wanted = encoded.sliver(axis, axis.pair_index(target, 10));
+        let wanted = encoded.sliver(axis, axis.pair_index(target, 10)).unwrap();
         (encoded.metadata.clone(), wanted, symbols)
     }
 

@@ -24,7 +24,7 @@ fn random_blob(bytes: usize) -> Vec<u8> {
 
 fn encoded(n_shards: u16, blob: &[u8]) -> (EncodingConfig, EncodedBlob) {
     let config = EncodingConfig::new(n_shards).unwrap();
-    (config, encode(config, blob).unwrap())
+    (config, encode(config, blob.to_vec()).unwrap())
 }
 
 fn needed(config: EncodingConfig, axis: Axis) -> usize {
@@ -35,7 +35,7 @@ fn needed(config: EncodingConfig, axis: Axis) -> usize {
 }
 
 fn all_slivers(encoded: &EncodedBlob, axis: Axis) -> Vec<Sliver> {
-    encoded.pairs().map(|pair| encoded.sliver(axis, pair)).collect()
+    encoded.pairs().map(|pair| encoded.sliver(axis, pair).unwrap()).collect()
 }
 
 fn with_byte_flipped(data: &Bytes, position: usize) -> Bytes {
@@ -54,11 +54,14 @@ fn first_last_and_random_slivers_suffice() {
             let mut slivers = all_slivers(&encoded, axis);
             for _ in 0..3 {
                 let kept = slivers[..needed(config, axis)].to_vec();
-                assert!(decode(config, &encoded.metadata, kept).as_ref() == Ok(&blob), "{n_shards} {axis:?}");
+                assert!(
+                    decode(config, &encoded.metadata, kept).as_deref() == Ok(&blob[..]),
+                    "{n_shards} {axis:?}"
+                );
                 let kept = slivers[slivers.len() - needed(config, axis)..].to_vec();
                 for verification in [Verification::Full, Verification::Systematic, Verification::Skip] {
                     let restored = decode_with(config, &encoded.metadata, kept.clone(), verification);
-                    assert!(restored.as_ref() == Ok(&blob), "{n_shards} {axis:?} {verification:?}");
+                    assert!(restored.as_deref() == Ok(&blob[..]), "{n_shards} {axis:?} {verification:?}");
                 }
                 slivers.shuffle(&mut rng);
             }
@@ -89,7 +92,7 @@ fn one_sliver_too_few_is_refused_and_repetitions_do_not_count() {
 fn slivers_that_do_not_fit_together_are_refused() {
     let (config, encoded) = encoded(10, b"haul-out");
     let mut mixed = all_slivers(&encoded, Axis::Primary);
-    mixed.push(encoded.sliver(Axis::Secondary, SliverPairIndex(0)));
+    mixed.push(encoded.sliver(Axis::Secondary, SliverPairIndex(0)).unwrap());
     assert_eq!(decode(config, &encoded.metadata, mixed), Err(DecodeError::MixedAxes));
 
     let mut conflicting = all_slivers(&encoded, Axis::Primary);
@@ -115,7 +118,7 @@ fn a_corrupt_sliver_never_decodes_to_a_blob() {
     let (config, encoded) = encoded(13, &blob);
     for axis in Axis::BOTH {
         let pair = |index| axis.pair_index(SliverIndex(index), 13);
-        let slivers: Vec<_> = (0..13).map(|index| encoded.sliver(axis, pair(index))).collect();
+        let slivers: Vec<_> = (0..13).map(|index| encoded.sliver(axis, pair(index)).unwrap()).collect();
         let needed = needed(config, axis);
         // One that is part of the blob itself, and one that the code appended.
         for (used, damaged) in [(0..needed, 0), (13 - needed..13, needed - 1)] {
@@ -138,7 +141,7 @@ fn each_way_to_damage_a_sliver_has_its_error() {
     let metadata = &encoded.metadata;
     let pair = SliverPairIndex(3);
     for axis in Axis::BOTH {
-        let sliver = encoded.sliver(axis, pair);
+        let sliver = encoded.sliver(axis, pair).unwrap();
         assert_eq!(verify_sliver(config, metadata, pair, &sliver), Ok(()));
         let size = sliver.data.len();
         let refused = |pair, sliver: Sliver| verify_sliver(config, metadata, pair, &sliver).unwrap_err();
@@ -160,7 +163,7 @@ fn each_way_to_damage_a_sliver_has_its_error() {
         let error = refused(pair, Sliver { index: found, ..sliver.clone() });
         assert_eq!(error, SliverError::WrongPair { expected: sliver.index, found });
         // Rightly labelled, but the bytes of another.
-        let data = encoded.sliver(axis, SliverPairIndex(4)).data;
+        let data = encoded.sliver(axis, SliverPairIndex(4)).unwrap().data;
         let error = refused(pair, Sliver { data, ..sliver.clone() });
         assert!(matches!(error, SliverError::RootMismatch { .. }));
         assert!(matches!(refused(SliverPairIndex(4), sliver), SliverError::WrongPair { .. }));
@@ -214,7 +217,7 @@ fn an_empty_blob_has_equal_hashes_everywhere() {
             .all(|pair| [pair.primary, pair.secondary].map(|hash: Digest| hash.to_string()) == [zeros; 2])
     );
     let slivers = all_slivers(&encoded, Axis::Secondary);
-    assert_eq!(decode(config, &encoded.metadata, slivers), Ok(Vec::new()));
+    assert_eq!(decode(config, &encoded.metadata, slivers), Ok(Bytes::new()));
     assert_eq!(sliver_range(config, &encoded.metadata, 0..0), Ok(Vec::new()));
 }
 
@@ -249,9 +252,9 @@ proptest! {
         let axis = if primary { Axis::Primary } else { Axis::Secondary };
         let (config, encoded) = encoded(n_shards, &blob);
         let kept = order.into_iter().filter(|&pair| pair < n_shards).take(needed(config, axis));
-        let slivers = kept.map(|pair| encoded.sliver(axis, SliverPairIndex(pair)));
+        let slivers = kept.map(|pair| encoded.sliver(axis, SliverPairIndex(pair)).unwrap());
         let restored = decode(config, &encoded.metadata, slivers);
-        prop_assert_eq!(restored, Ok(blob));
+        prop_assert_eq!(restored, Ok(blob.into()));
     }
 
     /// A range read sees what a slice of the blob shows.
@@ -268,7 +271,7 @@ proptest! {
         let mut read = Vec::new();
         for part in parts {
             prop_assert!(part.index.0 < config.n_rows() && !part.bytes.is_empty());
-            read.extend_from_slice(&encoded.sliver(Axis::Primary, part.pair()).data[part.bytes]);
+            read.extend_from_slice(&encoded.sliver(Axis::Primary, part.pair()).unwrap().data[part.bytes]);
         }
         prop_assert_eq!(&read, &blob[start..end]);
     }

@@ -26,7 +26,7 @@ fn config(n_shards: u16) -> EncodingConfig {
 fn columns(encoded: &EncodedBlob, columns: impl Iterator<Item = SliverIndex>) -> Vec<Sliver> {
     let n_shards = encoded.metadata.config().n_shards();
     columns
-        .map(|index| encoded.sliver(Axis::Secondary, Axis::Secondary.pair_index(index, n_shards)))
+        .map(|index| encoded.sliver(Axis::Secondary, Axis::Secondary.pair_index(index, n_shards)).unwrap())
         .collect()
 }
 
@@ -82,7 +82,7 @@ impl ColumnStream {
 fn the_worked_example_is_packed_and_read() {
     let quilt = pack(config(7), vec![named("a", &[1, 9, 0x13])]).unwrap();
     assert_eq!(hex::encode(&quilt.bytes), "010605000107020013000000016100000161000000010000000001090000");
-    let encoded = encode(config(7), &quilt.bytes).unwrap();
+    let encoded = encode(config(7), quilt.bytes.clone()).unwrap();
     let blob_id = *encoded.metadata.blob_id();
     assert_eq!(blob_id.to_string(), "TTqVDw4AT9JVzMl6v-c7HuG-wSO2lsOv8QmKmUTk85g");
     let id = quilt.index.patch_ids(blob_id).next().unwrap();
@@ -151,7 +151,7 @@ fn tags_are_ordered_by_length_before_bytes() {
     let keys = ["bb".into(), "a".into(), "x".repeat(127), "a".repeat(128), "y".repeat(129), "b".repeat(256)];
     let tags: Tags = keys.into_iter().map(|key| (key, "v".into())).collect();
     let patch = NewPatch { tags: tags.clone(), ..named("t", b"data") };
-    let encoded = encode(config(10), &pack(config(10), vec![patch]).unwrap().bytes).unwrap();
+    let encoded = encode(config(10), pack(config(10), vec![patch]).unwrap().bytes).unwrap();
     let layout = QuiltLayout::of(&encoded.metadata).unwrap();
     let all = columns(&encoded, (0..7).map(SliverIndex));
     let index = layout.read_index(&all).unwrap();
@@ -174,7 +174,7 @@ fn other_blobs_are_no_quilts() {
 #[test]
 fn slivers_must_be_those_of_the_patch() {
     let quilt = pack(config(7), vec![named("a", &[7; 30]), named("b", &[8; 30])]).unwrap();
-    let encoded = encode(config(7), &quilt.bytes).unwrap();
+    let encoded = encode(config(7), quilt.bytes.clone()).unwrap();
     let layout = QuiltLayout::of(&encoded.metadata).unwrap();
     let range = quilt.index.find("b").unwrap().columns;
     assert!(range.count() > 1);
@@ -255,7 +255,7 @@ proptest! {
             data,
         });
         let quilt = pack(config, new.collect()).unwrap();
-        let encoded = encode(config, &quilt.bytes).unwrap();
+        let encoded = encode(config, quilt.bytes.clone()).unwrap();
         prop_assert_eq!(encoded.metadata.symbol_size_bytes(), quilt.symbol_size);
         let layout = QuiltLayout::of(&encoded.metadata).unwrap();
         let index_columns = layout.index_columns(&columns(&encoded, [SliverIndex(0)].into_iter())[0]).unwrap();
@@ -294,7 +294,7 @@ proptest! {
             let position = position.index(bytes.len());
             bytes[position] = value;
         }
-        let encoded = encode(config(7), &bytes).unwrap();
+        let encoded = encode(config(7), bytes.clone()).unwrap();
         let layout = QuiltLayout::of(&encoded.metadata).unwrap();
         let all = columns(&encoded, (0..5).map(SliverIndex));
         for entry in layout.read_index(&all).iter().flat_map(QuiltIndex::entries) {

@@ -26,7 +26,7 @@ fn every_case_is_packed_byte_for_byte_and_read_back_patch_by_patch() {
         let config = EncodingConfig::new(short(case, "n_shards")).unwrap();
         let contents: Vec<_> = case["input"].as_array().unwrap().iter().map(generate).collect();
         let quilt = pack(config, inputs(case, &contents)).unwrap();
-        let encoded = encode(config, &quilt.bytes).unwrap();
+        let encoded = encode(config, quilt.bytes.clone()).unwrap();
         check_blob(case, &quilt, &encoded);
         check_index(case, &quilt, &encoded);
         check_patches(case, &quilt, &encoded);
@@ -53,14 +53,14 @@ fn check_blob(case: &Value, quilt: &Quilt, encoded: &EncodedBlob) {
     assert_eq!(encoded.metadata.symbol_size_bytes(), quilt.symbol_size, "{name}");
     assert_eq!(encoded.metadata.blob_id().to_string(), text(case, "quilt_blob_id"), "{name}");
     assert_eq!(encoded.metadata.root_hash().to_string(), text(case, "root_hash_hex"), "{name}");
-    let slivers = encoded.pairs().map(|pair| encoded.sliver(Axis::Secondary, pair).to_bcs());
+    let slivers = encoded.pairs().map(|pair| encoded.sliver(Axis::Secondary, pair).unwrap().to_bcs());
     assert_eq!(sha256(slivers), text(case, "secondary_slivers_sha256"), "{name}");
 }
 
 fn columns(encoded: &EncodedBlob, indexes: impl Iterator<Item = SliverIndex>) -> Vec<Sliver> {
     let n_shards = encoded.metadata.config().n_shards();
     indexes
-        .map(|index| encoded.sliver(Axis::Secondary, Axis::Secondary.pair_index(index, n_shards)))
+        .map(|index| encoded.sliver(Axis::Secondary, Axis::Secondary.pair_index(index, n_shards)).unwrap())
         .collect()
 }
 
@@ -172,7 +172,7 @@ fn an_index_may_take_ten_columns_and_no_more() {
     // One long name makes the index 10 columns of the 67 long before the patches need more.
     let config = EncodingConfig::new(100).unwrap();
     let quilt = pack(config, vec![named(&"n".repeat(60_000), b"x"), named("o", b"y")]).unwrap();
-    let encoded = encode(config, &quilt.bytes).unwrap();
+    let encoded = encode(config, quilt.bytes.clone()).unwrap();
     let layout = QuiltLayout::of(&encoded.metadata).unwrap();
     let first = columns(&encoded, [SliverIndex(0)].into_iter());
     assert_eq!(layout.index_columns(&first[0]), Ok(10));

@@ -19,7 +19,7 @@ fn encoded(n_shards: u16, bytes: usize) -> (EncodingConfig, EncodedBlob) {
     let mut blob = vec![0; bytes];
     StdRng::seed_from_u64(5).fill_bytes(&mut blob);
     let config = EncodingConfig::new(n_shards).unwrap();
-    (config, encode(config, &blob).unwrap())
+    (config, encode(config, blob.clone()).unwrap())
 }
 
 fn needed(config: EncodingConfig, target_axis: Axis) -> usize {
@@ -35,7 +35,8 @@ fn symbols(encoded: &EncodedBlob, target_axis: Axis, target: SliverIndex) -> Vec
     let crossing = target_axis.orthogonal();
     let symbol = |index| {
         let pair = crossing.pair_index(SliverIndex(index), config.n_shards());
-        let sliver = ExtendedSliver::new(config, &encoded.metadata, encoded.sliver(crossing, pair)).unwrap();
+        let sliver =
+            ExtendedSliver::new(config, &encoded.metadata, encoded.sliver(crossing, pair).unwrap()).unwrap();
         sliver.recovery_symbol(target).unwrap()
     };
     (0..config.n_shards()).map(symbol).collect()
@@ -48,7 +49,7 @@ fn every_sliver_is_recovered_from_any_sufficient_symbols() {
         let (config, encoded) = encoded(n_shards, bytes);
         for axis in Axis::BOTH {
             for target in (0..n_shards).map(SliverIndex) {
-                let lost = encoded.sliver(axis, axis.pair_index(target, n_shards));
+                let lost = encoded.sliver(axis, axis.pair_index(target, n_shards)).unwrap();
                 let mut symbols = symbols(&encoded, axis, target);
                 for symbol in &symbols {
                     assert_eq!(symbol.verify(config, &encoded.metadata, target), Ok(()));
@@ -67,7 +68,7 @@ fn a_sliver_of_a_thousand_shards_is_recovered() {
     let (config, encoded) = encoded(1000, 100_000);
     for axis in Axis::BOTH {
         let target = SliverIndex(999);
-        let lost = encoded.sliver(axis, axis.pair_index(target, 1000));
+        let lost = encoded.sliver(axis, axis.pair_index(target, 1000)).unwrap();
         let mut symbols = symbols(&encoded, axis, target);
         let last = symbols.split_off(1000 - needed(config, axis));
         assert_eq!(recover_sliver(config, &encoded.metadata, axis, target, last), Ok(lost));
@@ -126,7 +127,7 @@ fn tampered_symbols_and_proofs_are_refused() {
 #[test]
 fn a_damaged_sliver_hands_out_no_symbols() {
     let (config, encoded) = encoded(7, 100);
-    let mut sliver = encoded.sliver(Axis::Primary, encoded.pairs().next().unwrap());
+    let mut sliver = encoded.sliver(Axis::Primary, encoded.pairs().next().unwrap()).unwrap();
     sliver.data = Bytes::from(vec![1; sliver.data.len()]);
     let refused = ExtendedSliver::new(config, &encoded.metadata, sliver);
     assert!(matches!(refused, Err(SliverError::RootMismatch { .. })));

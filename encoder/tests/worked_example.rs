@@ -26,15 +26,15 @@ const PAIRS: [(&str, &str); 7] = [
 
 fn encoded() -> (EncodingConfig, EncodedBlob) {
     let config = EncodingConfig::new(7).unwrap();
-    (config, encode(config, &hex::decode(BLOB).unwrap()).unwrap())
+    (config, encode(config, hex::decode(BLOB).unwrap()).unwrap())
 }
 
 #[test]
 fn slivers_have_the_listed_bytes() {
     let (_, encoded) = encoded();
     for (pair, (primary, secondary)) in encoded.pairs().zip(PAIRS) {
-        assert_eq!(hex::encode(encoded.sliver(Axis::Primary, pair).to_bcs()), primary);
-        assert_eq!(hex::encode(encoded.sliver(Axis::Secondary, pair).to_bcs()), secondary);
+        assert_eq!(hex::encode(encoded.sliver(Axis::Primary, pair).unwrap().to_bcs()), primary);
+        assert_eq!(hex::encode(encoded.sliver(Axis::Secondary, pair).unwrap().to_bcs()), secondary);
     }
 }
 
@@ -73,7 +73,7 @@ fn pairs_are_rotated_by_one_shard() {
 #[test]
 fn proofs_have_the_listed_paths() {
     let (config, encoded) = encoded();
-    let row = encoded.sliver(Axis::Primary, SliverPairIndex(0));
+    let row = encoded.sliver(Axis::Primary, SliverPairIndex(0)).unwrap();
     let row = ExtendedSliver::new(config, &encoded.metadata, row).unwrap();
     let upper = "010e2d96f15cc66772c9e629551fe879441ee3747d4a10600f50b791bd090a371d\
                  01fef9a73bdacf04601e94c545111c7b6d30d8b3bc73f9acb79178b76126ec09a0";

@@ -1,154 +1,235 @@
 //! Extending and hashing columns.
 
+use std::io;
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::source::{Source, lines_together};
-use crate::code::{LineCode, LineEncoder, PieceSize};
+use super::Job;
+use super::matrix::{Matrix, RowParity, Symbols};
+use crate::code::{Lanes, LineCode, LineEncoder, PieceSize};
+use crate::ids::{Axis, SliverIndex};
 use crate::layout::Shape;
-use crate::merkle::{Digest, LeafHasher, root_in_place};
+use crate::merkle::{Node, TreeHasher};
+use crate::stream::SliverSink;
+use crate::threads::for_each_task;
 
-/// What the columns of the extended matrix hash to.
-pub(super) struct ColumnHashes {
-    /// The leaf hash of each symbol, column after column, `n × n` of them.
-    pub(super) leaves: Vec<Digest>,
-    /// The hash of each secondary sliver, in sliver order.
-    pub(super) secondary: Vec<Digest>,
+/// Rows whose nodes are gathered together, so that each line of the processor's cache is read once.
+const ROWS_GATHERED: usize = 16;
+
+/// The hashes of all slivers, in sliver order.
+pub(super) struct SliverHashes {
+    pub(super) primary: Vec<Node>,
+    pub(super) secondary: Vec<Node>,
 }
 
-/// Where slivers are written when they are kept.
-pub(super) struct KeptSlivers<'a> {
-    /// Primary slivers from `n_rows` on.
-    pub(super) primary_parity: &'a mut [u8],
-    /// All secondary slivers.
-    pub(super) secondary: &'a mut [u8],
+/// Columns to be extended and hashed, and where their hashes go.
+struct Task<'a> {
+    columns: Range<usize>,
+    /// For each row the node over its leaves in these columns.
+    nodes: &'a mut [Node],
+    secondary: &'a mut [Node],
 }
 
-/// Neighbouring columns that go through the code together.
-struct ColumnGroup<'a> {
-    first: usize,
-    leaves: &'a mut [Digest],
-    secondary_hashes: &'a mut [Digest],
-    /// Where their secondary slivers go.
-    secondary: Option<&'a mut [u8]>,
-    /// Where their symbols of each parity row go; `None` if those are in no sliver or not kept.
-    parity_rows: Option<Vec<&'a mut [u8]>>,
-}
-
-/// Extends and hashes all columns, writing slivers to `kept`.
-pub(super) fn process(source: &Source<'_>, kept: Option<KeptSlivers<'_>>) -> ColumnHashes {
-    let shape = &source.shape;
-    let mut leaves = vec![Digest::default(); shape.n * shape.n];
-    let mut secondary = vec![Digest::default(); shape.n];
-    let pieces = PieceSize::for_code(LineCode::columns(shape));
-    let together = lines_together(pieces, shape.symbol_size, shape.n);
-    groups(shape, together, &mut leaves, &mut secondary, kept)
-        .into_par_iter()
-        .for_each_init(|| ColumnWorker::new(shape, pieces), |worker, group| worker.process(source, group));
-    ColumnHashes { leaves, secondary }
-}
-
-/// Splits all outputs by columns. No group spans both sides of `n_columns`: symbols of parity rows are in slivers
-/// only on its left.
-fn groups<'a>(
-    shape: &Shape,
-    together: usize,
-    mut leaves: &'a mut [Digest],
-    mut secondary_hashes: &'a mut [Digest],
-    kept: Option<KeptSlivers<'a>>,
-) -> Vec<ColumnGroup<'a>> {
-    let (mut secondary, mut parity_rows) = match kept {
-        None => (None, None),
-        Some(kept) => {
-            let rows = kept.primary_parity.chunks_mut(shape.primary_bytes());
-            let chunks = rows.map(|row| row.chunks_mut(together * shape.symbol_size)).collect::<Vec<_>>();
-            (Some(kept.secondary), Some(chunks))
-        }
-    };
-    let mut groups = Vec::new();
-    let mut first = 0;
-    while first < shape.n {
-        let side_end = if first < shape.n_columns { shape.n_columns } else { shape.n };
-        let columns = together.min(side_end - first);
-        groups.push(ColumnGroup {
-            first,
-            leaves: leaves.split_off_mut(..columns * shape.n).expect("n leaves are left for each column"),
-            secondary_hashes: secondary_hashes
-                .split_off_mut(..columns)
-                .expect("one hash is left for each column"),
-            secondary: secondary.as_mut().map(|secondary| {
-                secondary
-                    .split_off_mut(..columns * shape.secondary_bytes())
-                    .expect("one sliver is left for each column")
-            }),
-            parity_rows: parity_rows
-                .as_mut()
-                .filter(|_| first < shape.n_columns)
-                .map(|rows| rows.iter_mut().filter_map(Iterator::next).collect()),
-        });
-        first += columns;
+/// Extends and hashes all columns, giving slivers to the job's sink.
+pub(super) fn process(job: &Job<'_>) -> io::Result<SliverHashes> {
+    let Job { shape, plan, .. } = job;
+    let mut nodes = vec![Node::default(); shape.n * plan.n_tasks()];
+    let mut secondary = vec![Node::default(); shape.n];
+    let outputs = nodes.chunks_mut(shape.n).zip(secondary.chunks_mut(plan.task_columns)).enumerate();
+    let task = |(task, (nodes, secondary))| Task { columns: plan.columns_of(task), nodes, secondary };
+    let mut tasks: Vec<_> = outputs.map(task).collect();
+    for stripe in plan.stripes() {
+        let tasks: Vec<_> = tasks.drain(..stripe.len()).collect();
+        let [first, end] = [plan.columns_of(stripe.start).start, plan.columns_of(stripe.end - 1).end];
+        let parity_columns = first.max(shape.n_columns)..end.max(shape.n_columns);
+        let parity = RowParity::compute(&job.matrix, parity_columns)?;
+        for_each_task(tasks, || Worker::new(job), |worker, task| worker.process(&parity, task))?;
     }
-    groups
+    Ok(SliverHashes { primary: row_roots(shape, &nodes), secondary })
+}
+
+/// The root of each row, from the nodes over its leaves in each task.
+fn row_roots(shape: &Shape, nodes: &[Node]) -> Vec<Node> {
+    let mut roots = vec![Node::default(); shape.n];
+    let hasher = TreeHasher::fastest();
+    roots.par_chunks_mut(ROWS_GATHERED).enumerate().for_each(|(block, roots)| {
+        let mut rows = vec![Vec::with_capacity(shape.n.next_multiple_of(2)); roots.len()];
+        for task in nodes.chunks(shape.n) {
+            let nodes = &task[block * ROWS_GATHERED..][..roots.len()];
+            rows.iter_mut().zip(nodes).for_each(|(row, node)| row.push(*node));
+        }
+        for (root, mut row) in roots.iter_mut().zip(rows) {
+            *root = hasher.root(&mut row);
+        }
+    });
+    roots
 }
 
 /// The working space of one thread.
-struct ColumnWorker {
+struct Worker<'a> {
+    job: &'a Job<'a>,
     pieces: PieceSize,
     encoder: LineEncoder,
-    hasher: LeafHasher,
-    /// Symbols of parity rows that nobody keeps.
-    unkept: Vec<u8>,
-    nodes: Vec<Digest>,
+    hasher: TreeHasher,
+    /// The first `n_rows` rows of a unit, unless they are in memory anyway.
+    source: Vec<u8>,
+    /// The other rows of a unit.
+    recovery: Vec<u8>,
+    /// A secondary sliver.
+    sliver: Vec<u8>,
+    /// The leaves of a task, row by row.
+    leaves: Vec<Node>,
+    column: Vec<Node>,
 }
 
-impl ColumnWorker {
-    fn new(shape: &Shape, pieces: PieceSize) -> Self {
+impl<'a> Worker<'a> {
+    fn new(job: &'a Job<'a>) -> Self {
+        let code = LineCode::columns(&job.shape);
         Self {
-            pieces,
-            encoder: LineEncoder::new(LineCode::columns(shape)),
-            hasher: LeafHasher::new(shape.symbol_size),
-            unkept: Vec::new(),
-            nodes: Vec::new(),
+            job,
+            pieces: PieceSize::for_code(code),
+            encoder: LineEncoder::new(code),
+            hasher: TreeHasher::fastest(),
+            source: Vec::new(),
+            recovery: Vec::new(),
+            sliver: Vec::new(),
+            leaves: Vec::new(),
+            column: Vec::new(),
         }
     }
 
-    fn process(&mut self, source: &Source<'_>, group: ColumnGroup<'_>) {
-        let shape = &source.shape;
-        let ColumnGroup { first, leaves, secondary_hashes, secondary, parity_rows } = group;
-        let columns = secondary_hashes.len();
-        if let Some(secondary) = secondary {
-            write_slivers(source, first, secondary);
+    fn process(&mut self, parity: &RowParity, task: Task<'_>) -> io::Result<()> {
+        let Job { shape, plan, .. } = self.job;
+        let Task { columns, nodes, secondary } = task;
+        self.leaves.resize(shape.n * columns.len(), Node::default());
+        for unit in plan.units_of(columns.clone()) {
+            self.unit(parity, &columns, &unit)?;
         }
-        let mut parity_rows = parity_rows.unwrap_or_else(|| {
-            let row_bytes = columns * shape.symbol_size;
-            self.unkept.resize((shape.n - shape.n_rows) * row_bytes, 0);
-            self.unkept.chunks_mut(row_bytes).collect()
-        });
-        for piece in self.pieces.cut(shape.symbol_size) {
-            let lanes = piece.lanes(columns);
-            let symbol = |row, column| &source.symbol(row, first + column)[piece.bytes.clone()];
-            self.encoder.encode(&lanes, symbol, |row, packed| {
-                for (column, symbol) in parity_rows[row].chunks_mut(shape.symbol_size).enumerate() {
+        for (column, hash) in secondary.iter_mut().enumerate() {
+            self.column.clear();
+            self.column.extend(self.leaves.iter().skip(column).step_by(columns.len()));
+            *hash = self.hasher.root(&mut self.column);
+        }
+        let mut width = columns.len();
+        for _ in 0..plan.task_columns.ilog2() {
+            width = self.hasher.fold_rows(&mut self.leaves, width);
+        }
+        nodes.copy_from_slice(&self.leaves);
+        Ok(())
+    }
+
+    /// Extends and hashes the columns of `unit`, some of the task's `columns`.
+    fn unit(&mut self, parity: &RowParity, columns: &Range<usize>, unit: &Range<usize>) -> io::Result<()> {
+        let Self { job, pieces, encoder, hasher, source, recovery, sliver, leaves, .. } = self;
+        let Job { shape, matrix, sink, .. } = job;
+        let symbols = if unit.start >= shape.n_columns {
+            parity.symbols()
+        } else if let Some(symbols) = matrix.in_memory() {
+            symbols
+        } else {
+            load(shape, matrix, unit, source)?
+        };
+        let upper =
+            (0..shape.n_rows).flat_map(|row| unit.clone().map(move |column| symbols.get(row, column)));
+        let leaf_of = |index: usize| {
+            let (row, column) = (index / unit.len(), index % unit.len());
+            row * columns.len() + unit.start - columns.start + column
+        };
+        if let Some(sink) = sink {
+            give_secondary(*sink, shape, symbols, unit, sliver)?;
+        }
+        if unit.len() == 1 && pieces.fits(shape.symbol_size) {
+            // The code's result is the column as it is: no need to put it together first.
+            let whole = Lanes::of_one(shape.symbol_size);
+            let encoded = encoder.encode(&whole, |row, _| symbols.get(row, unit.start));
+            hasher.leaves(upper.chain(encoded.recovery_iter()), |index, leaf| leaves[leaf_of(index)] = leaf);
+            return match sink {
+                Some(sink) => give_primary(*sink, shape, encoded.recovery_iter(), unit),
+                None => Ok(()),
+            };
+        }
+        extend(shape, symbols, unit, (*pieces, encoder), recovery);
+        let lower = recovery.chunks(shape.symbol_size);
+        hasher.leaves(upper.chain(lower), |index, leaf| leaves[leaf_of(index)] = leaf);
+        match sink {
+            Some(sink) => give_primary(*sink, shape, recovery.chunks(unit.len() * shape.symbol_size), unit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads the first `n_rows` rows of a unit.
+fn load<'a>(
+    shape: &Shape,
+    matrix: &Matrix<'_>,
+    unit: &Range<usize>,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<Symbols<'a>> {
+    let row_bytes = unit.len() * shape.symbol_size;
+    buffer.resize(shape.n_rows * row_bytes, 0);
+    let mut rows = buffer.chunks_mut(row_bytes).enumerate();
+    rows.try_for_each(|(row, symbols)| matrix.read(row, unit.start, symbols))?;
+    Ok(Symbols::new(shape, unit, buffer))
+}
+
+/// Computes the other rows of a unit.
+fn extend(
+    shape: &Shape,
+    symbols: Symbols<'_>,
+    unit: &Range<usize>,
+    (pieces, encoder): (PieceSize, &mut LineEncoder),
+    recovery: &mut Vec<u8>,
+) {
+    let row_bytes = unit.len() * shape.symbol_size;
+    recovery.resize((shape.n - shape.n_rows) * row_bytes, 0);
+    let together = pieces.lines(shape.symbol_size);
+    for first in unit.clone().step_by(together) {
+        let columns = first..unit.end.min(first + together);
+        for piece in pieces.cut(shape.symbol_size) {
+            let lanes = piece.lanes(columns.len());
+            let symbol = |row, column| &symbols.get(row, first + column)[piece.bytes.clone()];
+            let encoded = encoder.encode(&lanes, symbol);
+            for (row, packed) in recovery.chunks_mut(row_bytes).zip(encoded.recovery_iter()) {
+                let symbols = row.chunks_mut(shape.symbol_size).skip(first - unit.start).take(columns.len());
+                for (column, symbol) in symbols.enumerate() {
                     lanes.unpack(packed, column, &mut symbol[piece.bytes.clone()]);
                 }
-            });
-        }
-        for (column, (leaves, hash)) in leaves.chunks_mut(shape.n).zip(secondary_hashes).enumerate() {
-            let upper = (0..shape.n_rows).map(|row| source.symbol(row, first + column));
-            let lower = parity_rows.iter().map(|row| &row[shape.symbol_range(column)]);
-            self.hasher.hash(upper.chain(lower), leaves);
-            self.nodes.clear();
-            self.nodes.extend_from_slice(leaves);
-            *hash = root_in_place(&mut self.nodes);
+            }
         }
     }
 }
 
-/// Copies the secondary slivers from column `first` on.
-fn write_slivers(source: &Source<'_>, first: usize, secondary: &mut [u8]) {
-    let shape = &source.shape;
-    for (column, sliver) in secondary.chunks_mut(shape.secondary_bytes()).enumerate() {
-        for (row, symbol) in sliver.chunks_mut(shape.symbol_size).enumerate() {
-            symbol.copy_from_slice(source.symbol(row, first + column));
-        }
+fn give_secondary(
+    sink: &dyn SliverSink,
+    shape: &Shape,
+    symbols: Symbols<'_>,
+    unit: &Range<usize>,
+    sliver: &mut Vec<u8>,
+) -> io::Result<()> {
+    for column in unit.clone() {
+        sliver.clear();
+        (0..shape.n_rows).for_each(|row| sliver.extend_from_slice(symbols.get(row, column)));
+        sink.write_all_at(Axis::Secondary, sliver_index(column), sliver, 0)?;
     }
+    Ok(())
+}
+
+/// Gives the symbols of `rows`, which are those of the unit from row `n_rows` on.
+fn give_primary<'a>(
+    sink: &dyn SliverSink,
+    shape: &Shape,
+    rows: impl Iterator<Item = &'a [u8]>,
+    unit: &Range<usize>,
+) -> io::Result<()> {
+    if unit.start >= shape.n_columns {
+        return Ok(()); // In no primary sliver.
+    }
+    let offset = u64::try_from(unit.start * shape.symbol_size).expect("memory is shorter than 2^64 bytes");
+    let mut rows = rows.zip(shape.n_rows..);
+    rows.try_for_each(|(symbols, row)| sink.write_all_at(Axis::Primary, sliver_index(row), symbols, offset))
+}
+
+fn sliver_index(index: usize) -> SliverIndex {
+    SliverIndex(u16::try_from(index).expect("there are at most 1000 shards"))
 }

@@ -131,6 +131,11 @@ impl CpuPool {
         result_rx.await.map_err(|_| PoolError::JobPanicked)
     }
 
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
     pub(super) fn jobs(&self) -> Arc<Semaphore> {
         Arc::clone(&self.jobs)
     }

@@ -194,7 +194,7 @@ fn check_blobs(config: &Config, problems: &mut Vec<Problem>) {
     }
     // Too few or too many shards was told already.
     let Ok(encoding) = EncodingConfig::new(network.n_shards) else { return };
-    match encoding.encode_memory_bytes(shipping.blob_bytes_max) {
+    match encoding.encode_memory_bytes(shipping.blob_bytes_max, encoder.threads().get()) {
         Ok(needed) if encoder.memory_bytes < needed => {
             problems.push(Problem::EncoderMemoryTooSmall { found: encoder.memory_bytes, needed });
         }

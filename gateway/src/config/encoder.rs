@@ -25,3 +25,11 @@ impl Default for EncoderSettings {
         Self { threads: None, memory_bytes: 96 * MIB }
     }
 }
+
+impl EncoderSettings {
+    /// How many threads there will be.
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        let all_cpus = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(all_cpus)
+    }
+}

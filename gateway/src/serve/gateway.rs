@@ -1,6 +1,5 @@
 //! Everything behind the S3 service: opened in order, closed in reverse.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -160,11 +159,7 @@ async fn open_staging(
 }
 
 fn encoder_config(config: &Config) -> EncoderConfig {
-    let all_cpus = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    EncoderConfig {
-        threads: config.encoder.threads.unwrap_or_else(all_cpus),
-        memory_bytes: config.encoder.memory_bytes,
-    }
+    EncoderConfig { threads: config.encoder.threads(), memory_bytes: config.encoder.memory_bytes }
 }
 
 fn embedded_config(settings: &NetworkSettings, data_dir: &DataDir) -> EmbeddedConfig {

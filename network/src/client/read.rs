@@ -260,7 +260,7 @@ impl NetworkClient {
         let decoded = self.0.cpu.run(memory_bytes, move || {
             decode_with(config, &metadata, slivers, haulout_encoder::Verification::Systematic)
         });
-        decoded.await?.map(Bytes::from).map_err(ReadError::Corrupt)
+        decoded.await?.map_err(ReadError::Corrupt)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Storing: slivers to every node, confirmations back, a certificate to the ledger.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haulout_encoder::{Axis, BlobId, EncodedBlob, PoolError, VerifiedMetadata};
+use haulout_encoder::{Axis, BlobId, EncodedBlob, PoolError, SliverPairIndex, VerifiedMetadata};
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -212,9 +213,7 @@ impl NetworkClient {
 
     /// Sends every node its slivers and asks it to confirm.
     fn upload(&self, committee: &Committee, blob: &EncodedBlob, registered: &RegisteredBlob) -> Asked {
-        self.ask_all(committee, registered, |member| {
-            Some((blob.metadata.clone(), slivers_of(member, blob, committee.n_shards())))
-        })
+        self.ask_all(committee, registered, |member| Some(Content::of(member, blob, committee.n_shards())))
     }
 
     /// Asks every node to confirm what it was sent before.
@@ -226,7 +225,7 @@ impl NetworkClient {
         &self,
         committee: &Committee,
         registered: &RegisteredBlob,
-        content: impl Fn(&Member) -> Option<(VerifiedMetadata, Vec<PairSliver>)>,
+        content: impl Fn(&Member) -> Option<Content>,
     ) -> Asked {
         let mut asked = Asked { answers: JoinSet::new(), unanswered: BTreeSet::new(), failed: Vec::new() };
         for (member, details) in committee.members() {
@@ -246,28 +245,30 @@ impl NetworkClient {
         &self,
         node: &dyn StorageNode,
         registered: &RegisteredBlob,
-        content: Option<(VerifiedMetadata, Vec<PairSliver>)>,
+        content: Option<Content>,
     ) -> Result<SignedConfirmation, NodeError> {
         let mut backoff = NODE_BACKOFF;
         for _ in 1..NODE_ATTEMPTS_MAX {
-            match self.ask(node, registered, content.clone()).await {
+            match self.ask(node, registered, content.as_ref()).await {
                 Err(error) if worth_repeating(&error) => tokio::time::sleep(backoff).await,
                 answer => return answer,
             }
             backoff *= 2;
         }
-        self.ask(node, registered, content).await
+        self.ask(node, registered, content.as_ref()).await
     }
 
     async fn ask(
         &self,
         node: &dyn StorageNode,
         registered: &RegisteredBlob,
-        content: Option<(VerifiedMetadata, Vec<PairSliver>)>,
+        content: Option<&Content>,
     ) -> Result<SignedConfirmation, NodeError> {
         let blob_id = registered.blob_id;
-        if let Some((metadata, slivers)) = content {
+        if let Some(content) = content {
+            let metadata = content.blob.metadata.clone();
             self.in_time(node.store_metadata(metadata)).await.ok_or(NodeError::TimedOut)??;
+            let slivers = content.slivers().await?;
             let stored = node.store_slivers(blob_id, slivers, Trust::EncodedHere);
             self.in_time(stored).await.ok_or(NodeError::TimedOut)??;
         }
@@ -363,11 +364,29 @@ fn worth_repeating(error: &NodeError) -> bool {
     error.is_transient() || matches!(error, NodeError::MissingSlivers { .. } | NodeError::MetadataNotFound)
 }
 
-fn slivers_of(member: &Member, blob: &EncodedBlob, n_shards: u16) -> Vec<PairSliver> {
-    let pairs = member.shards.iter().map(|shard| shard.to_pair(n_shards, blob.metadata.blob_id()));
-    pairs
-        .flat_map(|pair| Axis::BOTH.map(|axis| PairSliver { pair, sliver: blob.sliver(axis, pair) }))
-        .collect()
+/// What one node is to store.
+#[derive(Clone)]
+struct Content {
+    blob: EncodedBlob,
+    pairs: Vec<SliverPairIndex>,
+}
+
+impl Content {
+    fn of(member: &Member, blob: &EncodedBlob, n_shards: u16) -> Self {
+        let pairs = member.shards.iter().map(|shard| shard.to_pair(n_shards, blob.metadata.blob_id()));
+        Self { blob: blob.clone(), pairs: pairs.collect() }
+    }
+
+    /// The node's slivers, which may have to be read from a spool: not before there is a place to send them.
+    async fn slivers(&self) -> Result<Vec<PairSliver>, NodeError> {
+        let Self { blob, pairs } = self.clone();
+        let read = move || {
+            let both = pairs.into_iter().flat_map(|pair| Axis::BOTH.map(|axis| (pair, axis)));
+            both.map(|(pair, axis)| Ok(PairSliver { pair, sliver: blob.sliver(axis, pair)? })).collect()
+        };
+        let slivers = tokio::task::spawn_blocking(read).await.map_err(io::Error::from).flatten();
+        slivers.map_err(|error| NodeError::Failed(Box::new(error)))
+    }
 }
 
 fn encoded_bytes(metadata: &VerifiedMetadata) -> usize {

@@ -241,11 +241,13 @@ impl Repair {
         let slivers = self.client.verified_set(metadata).await?;
         let sliver_bytes: usize = slivers.iter().map(|sliver| sliver.data.len()).sum();
         let decoding = u64::try_from(sliver_bytes).unwrap_or(u64::MAX) + metadata.unencoded_length();
-        let encoding = config.encode_memory_bytes(metadata.unencoded_length()).map_err(EncodeError::from)?;
+        let encoding = config
+            .encode_memory_bytes(metadata.unencoded_length(), self.cpu.threads())
+            .map_err(EncodeError::from)?;
         let metadata = metadata.clone();
         let encoded = self.cpu.run(decoding.saturating_add(encoding), move || {
             let blob = decode(config, &metadata, slivers)?;
-            Ok::<_, RepairError>(encode(config, &blob)?)
+            Ok::<_, RepairError>(encode(config, blob)?)
         });
         encoded.await?
     }
@@ -258,10 +260,13 @@ async fn write_again(
 ) -> Result<(), RepairError> {
     let blob_id = *blob.metadata.blob_id();
     let count = slivers.len();
-    let slivers =
-        slivers.into_iter().map(|(pair, axis)| PairSliver { pair, sliver: blob.sliver(axis, pair) });
+    let slivers = slivers.into_iter().map(|(pair, axis)| {
+        let sliver = blob.sliver(axis, pair).map_err(|error| NodeError::Failed(Box::new(error)))?;
+        Ok(PairSliver { pair, sliver })
+    });
     // They were encoded from a blob that was just proven to have this ID.
-    node.store_slivers(blob_id, slivers.collect(), Trust::EncodedHere).await?;
+    let slivers = slivers.collect::<Result<_, NodeError>>()?;
+    node.store_slivers(blob_id, slivers, Trust::EncodedHere).await?;
     let missing = node.missing(blob_id).await?.len(); // Also brings them to disk.
     if missing > 0 {
         return Err(NodeError::MissingSlivers { missing }.into());

@@ -247,7 +247,7 @@ async fn what_is_not_there_cannot_be_changed() {
 async fn a_blob_encoded_for_another_network_is_not_paid_for() {
     let world = World::new().await;
     let elsewhere = haulout_encoder::EncodingConfig::new(10).unwrap();
-    let blob = haulout_encoder::encode(elsewhere, b"elsewhere").unwrap();
+    let blob = haulout_encoder::encode(elsewhere, &b"elsewhere"[..]).unwrap();
     let refused = world.client().register(vec![registration(&blob, key(), 1)]).await;
     assert!(matches!(refused, Err(LedgerError::WrongShardCount { expected: 100, found: 10 })));
 }

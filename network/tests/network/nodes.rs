@@ -14,7 +14,7 @@ use crate::world::{World, bytes, key, register};
 fn of_first_node(blob: &EncodedBlob) -> Vec<PairSliver> {
     let pairs = (0..10).map(|shard| ShardIndex(shard).to_pair(100, blob.metadata.blob_id()));
     pairs
-        .flat_map(|pair| Axis::BOTH.map(|axis| PairSliver { pair, sliver: blob.sliver(axis, pair) }))
+        .flat_map(|pair| Axis::BOTH.map(|axis| PairSliver { pair, sliver: blob.sliver(axis, pair).unwrap() }))
         .collect()
 }
 
@@ -96,7 +96,8 @@ async fn wrong_slivers_are_refused() {
         assert!(matches!(send(misplaced, trust).await, Err(NodeError::InvalidSliver { .. })));
     }
     let foreign_pair = ShardIndex(10).to_pair(100, &blob_id);
-    let foreign = PairSliver { pair: foreign_pair, sliver: blob.sliver(Axis::Primary, foreign_pair) };
+    let foreign =
+        PairSliver { pair: foreign_pair, sliver: blob.sliver(Axis::Primary, foreign_pair).unwrap() };
     assert!(matches!(send(foreign, Trust::Verify).await, Err(NodeError::ShardNotAssigned)));
     assert!(matches!(
         node.sliver(blob_id, foreign_pair, Axis::Primary).await,
@@ -127,7 +128,7 @@ async fn symbols_are_cut_for_systematic_slivers_only() {
         let size = usize::from(blob.metadata.symbol_size_bytes());
         for symbol in symbols {
             let pair = axis.orthogonal().pair_index(symbol.source, 100);
-            let source = blob.sliver(axis.orthogonal(), pair);
+            let source = blob.sliver(axis.orthogonal(), pair).unwrap();
             assert_eq!(symbol.data, source.data.slice(usize::from(count - 1) * size..).slice(..size));
         }
         let beyond = node.source_symbols(blob_id, axis, SliverIndex(count)).await;

@@ -19,7 +19,7 @@ async fn keeps_its_promises(client: &NetworkClient) {
 async fn blobs_of_all_sizes_come_back(client: &NetworkClient) {
     for (seed, len) in [(1, 0), (2, 1), (3, 4_556), (4, 4_557), (5, 100_000)] {
         let data = bytes(seed, len);
-        let blob = encode(client.encoding(), &data).unwrap();
+        let blob = encode(client.encoding(), data.clone()).unwrap();
         let registered = register(client, &blob, key(), 2).await;
         let certified = client.store(&blob, &registered).await.unwrap();
         assert_eq!(certified.certified_epoch, client.epoch().await.unwrap());
@@ -34,7 +34,7 @@ async fn blobs_of_all_sizes_come_back(client: &NetworkClient) {
 
 async fn ranges_are_cut_exactly(client: &NetworkClient) {
     let data = bytes(6, 50_000);
-    let blob = encode(client.encoding(), &data).unwrap();
+    let blob = encode(client.encoding(), data.clone()).unwrap();
     let registered = register(client, &blob, key(), 2).await;
     client.store(&blob, &registered).await.unwrap();
     let row = blob.metadata.sliver_bytes(haulout_encoder::Axis::Primary);
@@ -54,14 +54,14 @@ async fn ranges_are_cut_exactly(client: &NetworkClient) {
 }
 
 async fn storing_again_changes_nothing(client: &NetworkClient) {
-    let blob = encode(client.encoding(), &bytes(7, 1000)).unwrap();
+    let blob = encode(client.encoding(), bytes(7, 1000)).unwrap();
     let registered = register(client, &blob, key(), 2).await;
     let first = client.store(&blob, &registered).await.unwrap();
     assert_eq!(client.store(&blob, &registered).await.unwrap(), first);
 }
 
 async fn registering_again_is_free(client: &NetworkClient) {
-    let blobs: Vec<_> = (8..11).map(|seed| encode(client.encoding(), &bytes(seed, 500)).unwrap()).collect();
+    let blobs: Vec<_> = (8..11).map(|seed| encode(client.encoding(), bytes(seed, 500)).unwrap()).collect();
     let keys = [key(), key(), key()];
     let request = |index: usize| registration(&blobs[index], keys[index], 2);
     let first = client.register(vec![request(0), request(1)]).await.unwrap();
@@ -75,7 +75,7 @@ async fn registering_again_is_free(client: &NetworkClient) {
 
 async fn equal_blobs_live_apart(client: &NetworkClient) {
     let data = bytes(11, 3000);
-    let blob = encode(client.encoding(), &data).unwrap();
+    let blob = encode(client.encoding(), data.clone()).unwrap();
     let one = register(client, &blob, key(), 2).await;
     let other = register(client, &blob, key(), 2).await;
     assert_ne!(one.object_id, other.object_id);
@@ -91,7 +91,7 @@ async fn equal_blobs_live_apart(client: &NetworkClient) {
 }
 
 async fn extending_moves_the_end(client: &NetworkClient) {
-    let blob = encode(client.encoding(), &bytes(12, 10)).unwrap();
+    let blob = encode(client.encoding(), bytes(12, 10)).unwrap();
     let registered = register(client, &blob, key(), 1).await;
     let early = client.extend(registered.object_id, 1).await;
     assert!(matches!(early, Err(LedgerError::NotCertified { .. })));
@@ -107,13 +107,13 @@ async fn extending_moves_the_end(client: &NetworkClient) {
 }
 
 async fn misuse_is_refused(client: &NetworkClient) {
-    let blob = encode(client.encoding(), &bytes(13, 10)).unwrap();
+    let blob = encode(client.encoding(), bytes(13, 10)).unwrap();
     for epochs in [0, 54, u32::MAX] {
         let refused = client.register(vec![registration(&blob, key(), epochs)]).await;
         assert!(matches!(refused, Err(LedgerError::EpochsOutOfRange { .. })), "{epochs} epochs");
     }
     let registered = register(client, &blob, key(), 1).await;
-    let other = encode(client.encoding(), &bytes(14, 10)).unwrap();
+    let other = encode(client.encoding(), bytes(14, 10)).unwrap();
     assert!(matches!(client.store(&other, &registered).await, Err(StoreError::OtherBlob { .. })));
     let unread = client.read(other.metadata.blob_id(), 0..1, Verification::ByCaller).await;
     assert!(matches!(unread, Err(ReadError::NotFound { .. })));

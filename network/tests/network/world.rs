@@ -113,7 +113,7 @@ impl World {
     }
 
     pub(crate) fn encode(&self, data: &[u8]) -> EncodedBlob {
-        encode(self.client().encoding(), data).unwrap()
+        encode(self.client().encoding(), data.to_vec()).unwrap()
     }
 
     /// Registers and stores some bytes.

@@ -13,13 +13,13 @@ fn config() -> EncodingConfig {
 }
 
 fn blob() -> EncodedBlob {
-    encode(config(), b"a blob of a few symbols, more or less").unwrap()
+    encode(config(), &b"a blob of a few symbols, more or less"[..]).unwrap()
 }
 
 /// The first pairs, as if they were the node's.
 fn slivers(blob: &EncodedBlob) -> Vec<(Slot, Bytes)> {
     let slot = |pair: u16, axis| {
-        let data = blob.sliver(axis, SliverPairIndex(pair)).data;
+        let data = blob.sliver(axis, SliverPairIndex(pair)).unwrap().data;
         (Slot { pair: usize::from(pair), axis }, data)
     };
     (0..3).flat_map(|pair| Axis::BOTH.map(|axis| slot(pair, axis))).collect()
