@@ -1,11 +1,11 @@
-//! Encodes a file into a spool beside it, or computes its blob ID, within a given memory.
+//! Encodes a file into a spool, or computes its blob ID, within a given memory.
 //!
 //! `cargo run --release -p haulout-encoder --example encode_file -- FILE [--n-shards N] [--memory-mib M] [--threads T]
-//! [--spool PATH | --metadata]`. To see how much memory it takes, run it under `/usr/bin/time -v`.
+//! [--spool FOLDER | --metadata]`. To see how much memory it takes, run it under `/usr/bin/time -v`.
 
 use std::error::Error;
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
@@ -25,9 +25,12 @@ struct Arguments {
     /// Threads; as many as there are processors if absent
     #[arg(long)]
     threads: Option<usize>,
-    /// Where the slivers go; removed at the end. FILE with `.slivers` appended if absent
+    /// Folder for the spool, which is gone at the end; that of FILE if absent
     #[arg(long)]
     spool: Option<PathBuf>,
+    /// Files that the spool is made of
+    #[arg(long, default_value_t = 8)]
+    files: usize,
     /// Compute the blob ID only
     #[arg(long, conflicts_with = "spool")]
     metadata: bool,
@@ -47,11 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let metadata = if arguments.metadata {
         pool.install(|| compute_metadata_of(config, &blob, memory_bytes))?
     } else {
-        let path = arguments.spool.unwrap_or_else(|| arguments.file.with_added_extension("slivers"));
-        let spool = SliverSpool::new(File::create_new(&path)?, config, blob.blob_bytes())?;
-        let encoded = pool.install(|| encode_to(config, &blob, &spool, memory_bytes));
-        fs::remove_file(path)?;
-        encoded?
+        let folder = arguments.spool.as_deref().or(arguments.file.parent()).unwrap_or(Path::new("."));
+        let files = (0..arguments.files).map(|_| tempfile::tempfile_in(folder)).collect::<Result<_, _>>()?;
+        let spool = SliverSpool::new(files, config, blob.blob_bytes())?;
+        pool.install(|| encode_to(config, &blob, &spool, memory_bytes))?
     };
     let seconds = started.elapsed().as_secs_f64();
     let mib = blob.blob_bytes() as f64 / f64::from(1 << 20);

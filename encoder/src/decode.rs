@@ -189,6 +189,11 @@ pub fn decode_to(
     Ok(lines::Job::new(config, (axis, &given), layout, slivers, blob).run()?)
 }
 
+/// What [`decode_to`] needs on a pool of `threads`, in bytes.
+pub(crate) fn line_memory_bytes(shape: &Shape, threads: usize) -> u64 {
+    lines::memory_bytes(shape, threads)
+}
+
 /// A blob was not decoded from slivers elsewhere.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamDecodeError {

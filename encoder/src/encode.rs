@@ -10,6 +10,7 @@ mod matrix;
 mod plan;
 
 use std::io;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
@@ -102,9 +103,10 @@ pub fn compute_metadata_of(
     run_within(config, source, None, memory_bytes)
 }
 
-/// The least memory that [`encode_to`] can do with.
-pub(crate) fn least_memory_bytes(shape: Shape, threads: usize) -> u64 {
-    Plan::in_files(shape, threads).within(0).memory_bytes()
+/// The memory that [`encode_to`] takes, from the least to the most it can use.
+pub(crate) fn stream_memory_bytes(shape: Shape, threads: usize) -> RangeInclusive<u64> {
+    let fastest = Plan::in_files(shape, threads);
+    fastest.within(0).memory_bytes()..=fastest.memory_bytes()
 }
 
 /// The memory of the fastest way, without the blob and its slivers.

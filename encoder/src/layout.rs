@@ -5,7 +5,10 @@
 //! sliver *i*, the first `n_rows` symbols of column *j* are secondary sliver *j*; the rest is only hashed.
 //! Source: Walrus documentation, "RedStuff"; the numbers are those of encoding type RS2.
 
-use crate::encode::{fastest_memory_bytes, least_memory_bytes};
+use std::ops::RangeInclusive;
+
+use crate::decode::line_memory_bytes;
+use crate::encode::{fastest_memory_bytes, stream_memory_bytes};
 
 /// Largest symbol, in bytes: it must fit a `u16` and be even.
 pub const MAX_SYMBOL_BYTES: u16 = 65_534;
@@ -152,27 +155,30 @@ impl EncodingConfig {
         Ok(slivers + fastest_memory_bytes(self.shape(blob_bytes)?, threads))
     }
 
-    /// The least memory with which [`encode_to`](crate::encode_to) can encode a blob on a pool of `threads`, in
-    /// bytes: it grows with the symbols, to about 90 MiB for each thread.
+    /// Memory with which [`encode_to`](crate::encode_to) can encode a blob on a pool of `threads`, in bytes: from the
+    /// least that it can do with, some 10 MiB for each thread and at most 110, to what it can make use of. Neither the
+    /// blob nor its slivers are counted.
     ///
     /// # Errors
     /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn stream_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
-        Ok(least_memory_bytes(self.shape(blob_bytes)?, threads))
+    pub fn stream_memory_bytes(
+        &self,
+        blob_bytes: u64,
+        threads: usize,
+    ) -> Result<RangeInclusive<u64>, BlobTooLarge> {
+        Ok(stream_memory_bytes(self.shape(blob_bytes)?, threads))
     }
 
-    /// Memory that [`decode`](crate::decode) may need at once, its result included, in bytes; the slivers are not
-    /// counted.
+    /// Memory that [`decode`](crate::decode) may need at once on a pool of `threads`, its result included, in bytes;
+    /// the slivers are not counted.
     ///
     /// # Errors
     /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn decode_memory_bytes(&self, blob_bytes: u64) -> Result<u64, BlobTooLarge> {
-        let symbol_size = u64::from(self.symbol_size_bytes(blob_bytes)?);
-        let n = u64::from(self.n_shards);
-        // Once as slivers of the other axis, once as rows.
-        let blobs = 2 * self.source_symbols() * symbol_size;
-        let row_parity = u64::from(self.n_rows()) * u64::from(self.max_faulty()) * symbol_size;
-        Ok(blobs + row_parity + n * n * HASH_BYTES)
+    pub fn decode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
+        let shape = self.shape(blob_bytes)?;
+        let blob = self.source_symbols() * u64::from(self.symbol_size_bytes(blob_bytes)?);
+        // First it is decoded, then checked by encoding it.
+        Ok(blob + line_memory_bytes(&shape, threads).max(fastest_memory_bytes(shape, threads)))
     }
 
     /// The shape of a blob of `blob_bytes` in memory.

@@ -3,7 +3,9 @@
 mod pool;
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,37 +14,57 @@ use tower::Service;
 
 pub use pool::{CpuPool, EncoderConfig, PoolError, StartPoolError};
 
-use crate::encode::{EncodeError, encode};
+use crate::encode::{EncodeError, StreamError, encode, encode_to};
 use crate::encoded::EncodedBlob;
 use crate::layout::EncodingConfig;
+use crate::spool::SliverSpool;
+use crate::stream::BlobSource;
 use pool::JobPermit;
 
 /// A blob to be encoded for a network.
-#[derive(Clone)]
-pub struct EncodeRequest {
-    /// Parameters of the network.
-    pub config: EncodingConfig,
-    /// The blob, kept until it is encoded.
-    pub blob: Bytes,
+pub enum EncodeRequest {
+    /// In memory, all of it.
+    InMemory {
+        /// Parameters of the network.
+        config: EncodingConfig,
+        /// The blob.
+        blob: Bytes,
+    },
+    /// From wherever it is into a spool, in as much memory as the pool has to spare.
+    IntoSpool {
+        /// Parameters of the network.
+        config: EncodingConfig,
+        /// The blob.
+        blob: Arc<dyn BlobSource>,
+        /// Where its slivers go, made for the blob's length.
+        spool: SliverSpool,
+    },
 }
 
 /// Without the blob's bytes.
 impl fmt::Debug for EncodeRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, config, blob_bytes) = match self {
+            Self::InMemory { config, blob } => ("InMemory", config, blob.blob_bytes()),
+            Self::IntoSpool { config, blob, .. } => ("IntoSpool", config, blob.blob_bytes()),
+        };
         formatter
-            .debug_struct("EncodeRequest")
-            .field("config", &self.config)
-            .field("blob_bytes", &self.blob.len())
-            .finish()
+            .debug_struct(name)
+            .field("config", config)
+            .field("blob_bytes", &blob_bytes)
+            .finish_non_exhaustive()
     }
 }
 
 /// A request to the [`EncoderService`] failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The blob cannot be encoded by anybody.
     #[error("the blob cannot be encoded")]
     Encode(#[from] EncodeError),
+    /// The blob could not be read, or its spool not be written.
+    #[error("the blob could not be read or its slivers not be written")]
+    Io(#[source] io::Error),
     /// This pool could not do it.
     #[error("the encoder's pool did not do the job")]
     Pool(#[from] PoolError),
@@ -81,12 +103,35 @@ impl Service<EncodeRequest> for EncoderService {
         let permit = self.slot.permit.take().expect("poll_ready is called before call");
         let pool = self.pool.clone();
         Box::pin(async move {
-            let EncodeRequest { config, blob } = request;
-            let blob_bytes = u64::try_from(blob.len()).expect("memory is shorter than 2^64 bytes");
-            let memory_bytes =
-                config.encode_memory_bytes(blob_bytes, pool.threads()).map_err(EncodeError::from)?;
-            Ok(pool.run_admitted(permit, memory_bytes, move || encode(config, blob)).await??)
+            match request {
+                EncodeRequest::InMemory { config, blob } => {
+                    let memory_bytes = config
+                        .encode_memory_bytes(blob.blob_bytes(), pool.threads())
+                        .map_err(EncodeError::from)?;
+                    Ok(pool.run_admitted(permit, memory_bytes, move || encode(config, blob)).await??)
+                }
+                EncodeRequest::IntoSpool { config, blob, spool } => {
+                    let useful = config
+                        .stream_memory_bytes(blob.blob_bytes(), pool.threads())
+                        .map_err(EncodeError::from)?;
+                    let memory_bytes = pool.memory_bytes().clamp(*useful.start(), *useful.end());
+                    let encode = move || {
+                        let metadata = encode_to(config, &*blob, &spool, memory_bytes)?;
+                        Ok::<_, StreamError>(EncodedBlob::new(metadata, blob, Arc::new(spool)))
+                    };
+                    Ok(pool.run_admitted(permit, memory_bytes, encode).await??)
+                }
+            }
         })
+    }
+}
+
+impl From<StreamError> for ServiceError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Encode(error) => Self::Encode(error),
+            StreamError::Io(error) => Self::Io(error),
+        }
     }
 }
 

@@ -39,48 +39,64 @@ impl BlobSource for FileBlob {
     }
 }
 
-/// A file with all slivers of a blob but the first `n_rows` primary ones, which are the blob itself.
+/// Files with all slivers of a blob but the first `n_rows` primary ones, which are the blob itself.
 ///
-/// It takes about 3.5 times the blob. Its layout is its own business: a spool is read by the process that wrote it.
+/// They take about 3.5 times the blob. Their layout is their own business: a spool is read by the process that wrote
+/// it. Several files let threads write at the same time, which the system does not allow them to do to one.
 #[derive(Debug)]
 pub struct SliverSpool {
     shape: Shape,
-    file: File,
+    files: Vec<File>,
+}
+
+/// Where a sliver's data lies.
+struct Place<'a> {
+    file: &'a File,
+    start: u64,
+    sliver_bytes: usize,
 }
 
 impl SliverSpool {
-    /// A spool for a blob of `blob_bytes` in `file`, which is overwritten.
+    /// A spool for a blob of `blob_bytes` in `files`, open for reading and writing, which are overwritten.
     ///
     /// # Errors
     /// [`BlobTooLarge`] beyond [`EncodingConfig::max_blob_bytes`].
-    pub fn new(file: File, config: EncodingConfig, blob_bytes: u64) -> Result<Self, BlobTooLarge> {
-        Ok(Self { shape: config.shape(blob_bytes)?, file })
+    ///
+    /// # Panics
+    /// Without files.
+    pub fn new(files: Vec<File>, config: EncodingConfig, blob_bytes: u64) -> Result<Self, BlobTooLarge> {
+        assert!(!files.is_empty(), "a spool needs a file");
+        Ok(Self { shape: config.shape(blob_bytes)?, files })
     }
 
-    /// Where a sliver's data lies: primary slivers from `n_rows` on, then the secondary ones.
-    fn place(&self, axis: Axis, index: SliverIndex) -> (u64, usize) {
+    /// Slivers are dealt out to the files in turn: primary ones from `n_rows` on, then the secondary ones.
+    fn place(&self, axis: Axis, index: SliverIndex) -> Place<'_> {
         let Shape { n, n_rows, .. } = self.shape;
         let [primary, secondary] = [self.shape.primary_bytes(), self.shape.secondary_bytes()];
-        let index = usize::from(index.0);
-        let (start, sliver_bytes) = match axis {
-            Axis::Primary => ((index - n_rows) * primary, primary),
-            Axis::Secondary => ((n - n_rows) * primary + index * secondary, secondary),
+        let (n_files, index) = (self.files.len(), usize::from(index.0));
+        let primary_end = (n - n_rows).div_ceil(n_files) * primary;
+        let (position, first, sliver_bytes) = match axis {
+            Axis::Primary => (index - n_rows, 0, primary),
+            Axis::Secondary => (index, primary_end, secondary),
         };
-        (u64::try_from(start).expect("a file is shorter than 2^64 bytes"), sliver_bytes)
+        let start = first + position / n_files * sliver_bytes;
+        let start = u64::try_from(start).expect("a file is shorter than 2^64 bytes");
+        Place { file: &self.files[position % n_files], start, sliver_bytes }
     }
 }
 
 impl SliverSink for SliverSpool {
     fn write_all_at(&self, axis: Axis, index: SliverIndex, symbols: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(symbols, self.place(axis, index).0 + offset)
+        let Place { file, start, .. } = self.place(axis, index);
+        file.write_all_at(symbols, start + offset)
     }
 }
 
 impl SliverSource for SliverSpool {
     fn sliver_data(&self, axis: Axis, index: SliverIndex) -> io::Result<Bytes> {
-        let (start, sliver_bytes) = self.place(axis, index);
+        let Place { file, start, sliver_bytes } = self.place(axis, index);
         let mut data = vec![0; sliver_bytes];
-        self.file.read_exact_at(&mut data, start)?;
+        file.read_exact_at(&mut data, start)?;
         Ok(data.into())
     }
 }

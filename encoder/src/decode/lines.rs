@@ -87,6 +87,16 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Memory that a [`Job`] needs at once on a pool of `threads`, in bytes.
+pub(super) fn memory_bytes(shape: &Shape, threads: usize) -> u64 {
+    /// Working space of the erasure code, twice as many symbols as are encoded.
+    const CODE_BYTES_MAX: usize = 4 * 1024 * 1024;
+    // The lines of the source, and as many that were given in their stead; then a row of the blob.
+    let longest_line = shape.primary_bytes().max(shape.secondary_bytes());
+    let thread = 2 * UNIT_BYTES.max(longest_line) + shape.primary_bytes() + CODE_BYTES_MAX;
+    u64::try_from(threads * thread).expect("memory is shorter than 2^64 bytes")
+}
+
 /// The working space of one thread.
 struct Worker<'a> {
     job: &'a Job<'a>,

@@ -21,8 +21,8 @@ pub struct EncoderConfig {
     /// they only take time from the threads that wait for the network. Default: the number of cores.
     pub threads: NonZeroUsize,
     /// Memory that all admitted jobs together may need, in bytes, rounded up to 64 KiB. With more of it more jobs
-    /// run side by side and larger blobs can be encoded; the process grows by as much. Encoding takes about five
-    /// times the blob. Default: 256 MiB, enough for four blobs of 12 MiB.
+    /// run side by side, and larger blobs can be encoded in memory, which takes about five times the blob; into a
+    /// spool, any blob can. The process grows by as much. Default: 256 MiB, enough for four blobs of 12 MiB.
     pub memory_bytes: u64,
 }
 
@@ -134,6 +134,11 @@ impl CpuPool {
     /// Number of threads.
     pub fn threads(&self) -> usize {
         self.threads.current_num_threads()
+    }
+
+    /// Memory that all admitted jobs together may need, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     pub(super) fn jobs(&self) -> Arc<Semaphore> {

@@ -18,7 +18,7 @@ fn config() -> EncodingConfig {
 }
 
 fn request(bytes: usize) -> EncodeRequest {
-    EncodeRequest { config: config(), blob: Bytes::from(vec![7; bytes]) }
+    EncodeRequest::InMemory { config: config(), blob: Bytes::from(vec![7; bytes]) }
 }
 
 #[tokio::test]
@@ -35,6 +35,29 @@ async fn a_blob_that_cannot_be_encoded_is_refused() {
     assert!(matches!(refused, Err(ServiceError::Encode(EncodeError::BlobTooLarge(_)))));
     let refused = service.oneshot(request(1_834_952)).await;
     assert!(matches!(refused, Err(ServiceError::Pool(PoolError::MemoryExceeded { .. }))));
+}
+
+/// Far too large for the memory, were it not for the spool.
+#[tokio::test]
+async fn a_blob_larger_than_the_memory_is_encoded_into_a_spool() {
+    let config = EncodingConfig::new(100).unwrap();
+    let blob: Bytes = (0..20_000_000_u32).map(|index| (index % 251) as u8).collect::<Vec<_>>().into();
+    let pool = pool(2, 16 << 20);
+    let refused = EncoderService::new(pool.clone())
+        .oneshot(EncodeRequest::InMemory { config, blob: blob.clone() })
+        .await;
+    assert!(matches!(refused, Err(ServiceError::Pool(PoolError::MemoryExceeded { .. }))));
+
+    let spool = SliverSpool::new(vec![tempfile::tempfile().unwrap()], config, blob.blob_bytes()).unwrap();
+    let request = EncodeRequest::IntoSpool { config, blob: Arc::new(blob.clone()), spool };
+    let spooled = EncoderService::new(pool).oneshot(request).await.unwrap();
+    let expected = encode(config, blob).unwrap();
+    assert_eq!(spooled.metadata, expected.metadata);
+    for pair in [0, 33, 99].map(crate::SliverPairIndex) {
+        for axis in crate::Axis::BOTH {
+            assert_eq!(spooled.sliver(axis, pair).unwrap(), expected.sliver(axis, pair).unwrap());
+        }
+    }
 }
 
 #[tokio::test]

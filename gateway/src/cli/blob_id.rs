@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use haulout_encoder::{
-    BlobTooLarge, EncodeError, EncodingConfig, InvalidShardCount, VerifiedMetadata, compute_metadata,
+    BlobTooLarge, EncodeError, EncodingConfig, FileBlob, InvalidShardCount, StreamError, VerifiedMetadata,
+    compute_metadata, compute_metadata_of,
 };
 use serde::Serialize;
 
@@ -16,6 +17,9 @@ use super::{WRONG_INPUT, complain};
 
 /// Shards of the Walrus main network, so that the IDs are those it uses.
 const WALRUS_SHARDS: u16 = EncodingConfig::MAX_SHARDS;
+
+/// Memory for the ID of a file of any size. More is faster for files of some hundred MiB and up.
+const MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct BlobIdArgs {
@@ -44,12 +48,6 @@ enum BlobIdError {
         path: PathBuf,
         #[source]
         source: BlobTooLarge,
-    },
-    #[error("cannot encode {}", path.display())]
-    Encode {
-        path: PathBuf,
-        #[source]
-        source: EncodeError,
     },
     #[error("cannot write the answer")]
     Write(#[source] io::Error),
@@ -98,32 +96,45 @@ fn print(
     stdin: &mut impl Read,
     out: &mut impl Write,
 ) -> Result<(), BlobIdError> {
-    let blob = if file == Path::new("-") {
-        read_blob(config, file, stdin)?
-    } else {
-        let at = |source| BlobIdError::Read { path: file.to_owned(), source };
-        read_blob(config, file, &mut File::open(file).map_err(at)?)?
-    };
-    let metadata = compute_metadata(config, &blob)
-        .map_err(|source| BlobIdError::Encode { path: file.to_owned(), source })?;
+    let metadata =
+        if file == Path::new("-") { of_stream(config, file, stdin)? } else { of_file(config, file)? };
     let line = if json { describe(config, file, &metadata)? } else { plain(file, &metadata) };
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(BlobIdError::Write)
 }
 
-/// The whole of `source`, unless it is longer than any blob: then no more of it is held than the largest blob
-/// has.
-fn read_blob(config: EncodingConfig, path: &Path, source: &mut impl Read) -> Result<Vec<u8>, BlobIdError> {
+/// Reads a file in pieces, as often as it takes.
+fn of_file(config: EncodingConfig, path: &Path) -> Result<VerifiedMetadata, BlobIdError> {
+    let unreadable = |source| BlobIdError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        // A pipe or a device has no length, and is read once.
+        return of_stream(config, path, &mut &file);
+    }
+    let blob = FileBlob::new(file).map_err(unreadable)?;
+    compute_metadata_of(config, &blob, MEMORY_BYTES).map_err(|error| match error {
+        StreamError::Encode(error) => not_encoded(path, error),
+        StreamError::Io(source) => unreadable(source),
+    })
+}
+
+/// Reads all of `source` into memory, unless it is longer than any blob: then no more of it is held than the largest
+/// blob has.
+fn of_stream(
+    config: EncodingConfig,
+    path: &Path,
+    source: &mut impl Read,
+) -> Result<VerifiedMetadata, BlobIdError> {
     let mut blob = Vec::new();
     let one_too_many = config.max_blob_bytes() + 1;
     source
         .take(one_too_many)
         .read_to_end(&mut blob)
         .map_err(|source| BlobIdError::Read { path: path.to_owned(), source })?;
-    let length = u64::try_from(blob.len()).expect("memory is shorter than 2^64 bytes");
-    match config.symbol_size_bytes(length) {
-        Ok(_) => Ok(blob),
-        Err(source) => Err(BlobIdError::TooLarge { path: path.to_owned(), source }),
-    }
+    compute_metadata(config, &blob).map_err(|error| not_encoded(path, error))
+}
+
+fn not_encoded(path: &Path, EncodeError::BlobTooLarge(source): EncodeError) -> BlobIdError {
+    BlobIdError::TooLarge { path: path.to_owned(), source }
 }
 
 fn plain(file: &Path, metadata: &VerifiedMetadata) -> String {

@@ -214,7 +214,7 @@ async fn encode(parts: &Parts, record: &BlobRecord) -> Result<EncodedBlob, ShipE
     let assemble = move || assemble(&staging, &members, length);
     let blob = tokio::task::spawn_blocking(assemble).await??;
     let config = parts.network.encoding();
-    Ok(encoder.call(EncodeRequest { config, blob: blob.into() }).await?)
+    Ok(encoder.call(EncodeRequest::InMemory { config, blob: blob.into() }).await?)
 }
 
 /// The pack's bytes. Members that went away before the plan was fixed left gaps, which stay zero.

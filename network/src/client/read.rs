@@ -256,7 +256,10 @@ impl NetworkClient {
     async fn decode(&self, metadata: &VerifiedMetadata, slivers: Vec<Sliver>) -> Result<Bytes, ReadError> {
         let (config, metadata) = (self.0.encoding, metadata.clone());
         let sliver_bytes: usize = slivers.iter().map(|sliver| sliver.data.len()).sum();
-        let memory_bytes = metadata.unencoded_length() + u64::try_from(sliver_bytes).unwrap_or(u64::MAX);
+        let decoding = config
+            .decode_memory_bytes(metadata.unencoded_length(), self.0.cpu.threads())
+            .expect("verified metadata has a length that encodes");
+        let memory_bytes = decoding.saturating_add(u64::try_from(sliver_bytes).unwrap_or(u64::MAX));
         let decoded = self.0.cpu.run(memory_bytes, move || {
             decode_with(config, &metadata, slivers, haulout_encoder::Verification::Systematic)
         });

@@ -240,12 +240,15 @@ impl Repair {
         let config = metadata.config();
         let slivers = self.client.verified_set(metadata).await?;
         let sliver_bytes: usize = slivers.iter().map(|sliver| sliver.data.len()).sum();
-        let decoding = u64::try_from(sliver_bytes).unwrap_or(u64::MAX) + metadata.unencoded_length();
-        let encoding = config
-            .encode_memory_bytes(metadata.unencoded_length(), self.cpu.threads())
-            .map_err(EncodeError::from)?;
+        let blob_bytes = metadata.unencoded_length();
+        let threads = self.cpu.threads();
+        let decoding = config.decode_memory_bytes(blob_bytes, threads).map_err(EncodeError::from)?;
+        let encoding = config.encode_memory_bytes(blob_bytes, threads).map_err(EncodeError::from)?;
+        // The slivers are gone when the blob is encoded.
+        let sliver_bytes = u64::try_from(sliver_bytes).unwrap_or(u64::MAX);
+        let memory_bytes = decoding.saturating_add(sliver_bytes).max(encoding.saturating_add(blob_bytes));
         let metadata = metadata.clone();
-        let encoded = self.cpu.run(decoding.saturating_add(encoding), move || {
+        let encoded = self.cpu.run(memory_bytes, move || {
             let blob = decode(config, &metadata, slivers)?;
             Ok::<_, RepairError>(encode(config, blob)?)
         });

@@ -58,6 +58,6 @@ fn what_cannot_be_read_is_named() {
 #[test]
 fn more_than_a_blob_holds_is_refused_without_reading_on() {
     let mut endless = io::repeat(7);
-    let outcome = read_blob(encoding(4), Path::new("-"), &mut endless);
+    let outcome = of_stream(encoding(4), Path::new("-"), &mut endless);
     assert!(matches!(outcome, Err(BlobIdError::TooLarge { .. })));
 }
