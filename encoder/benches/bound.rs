@@ -6,34 +6,113 @@
 mod support;
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
 use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
 use bytes::Bytes;
-use haulout_encoder::{EncodingConfig, compute_metadata, encode, encode_to, parts};
+use haulout_encoder::{
+    Axis, EncodedBlob, EncodingConfig, Sliver, SliverPairIndex, Verification, compute_metadata, decode_with,
+    encode, encode_to, parts, verify_slivers,
+};
 use reed_solomon_simd::ReedSolomonEncoder;
 use support::{MemorySpool, blob, pool, thread_counts};
 
 /// Bytes of each symbol that the library's code works on at a time: about the best on a second-level cache of 1 MiB.
 const LIBRARY_PIECE_BYTES: usize = 512;
 
-struct Measured {
-    name: String,
-    /// Seconds of the best round.
-    best: f64,
+/// Seconds that each part of encoding takes by itself, in the best round.
+struct Parts {
+    hash: f64,
+    rows: f64,
+    columns: f64,
 }
 
-impl Measured {
-    fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), best: f64::INFINITY }
+impl Default for Parts {
+    fn default() -> Self {
+        Self { hash: f64::INFINITY, rows: f64::INFINITY, columns: f64::INFINITY }
+    }
+}
+
+impl Parts {
+    fn measure(&mut self, [hash, rows, columns]: [f64; 3]) {
+        self.hash = self.hash.min(hash);
+        self.rows = self.rows.min(rows);
+        self.columns = self.columns.min(columns);
     }
 
-    fn measure(&mut self, work: impl FnOnce()) {
-        let started = Instant::now();
-        work();
-        self.best = self.best.min(started.elapsed().as_secs_f64());
+    fn of_encoding(&self) -> f64 {
+        self.hash + self.rows + self.columns
     }
+}
+
+/// Seconds that the parts of something take by themselves.
+type Bound = fn(&Comparison, &Parts) -> f64;
+
+/// What is measured as a whole, and the parts it cannot do without.
+const WHOLE: [(&str, Bound); 6] = [
+    ("encode into a ready spool", |_, parts| parts.of_encoding()),
+    ("encode into new memory", |_, parts| parts.of_encoding()),
+    ("blob ID", |_, parts| parts.of_encoding()),
+    // Of the rows, only those of the blob.
+    ("decode its rows, all verified", |this, parts| {
+        parts.rows + parts.hash * this.n_rows as f64 / this.n as f64
+    }),
+    // Decoding has no yardstick of its own; it ends with computing the blob ID.
+    ("decode from parity rows only", |_, parts| parts.of_encoding()),
+    // Each symbol is in a row and in a column, and all rows are extended.
+    ("verify all slivers", |this, parts| {
+        2.0 * parts.hash + parts.rows * this.n as f64 / this.n_rows as f64 + parts.columns
+    }),
+];
+
+struct Whole {
+    threads: usize,
+    pool: rayon::ThreadPool,
+    /// Seconds of the best round, in the order of [`WHOLE`].
+    best: [f64; WHOLE.len()],
+}
+
+impl Whole {
+    fn new(threads: usize) -> Self {
+        Self { threads, pool: pool(threads), best: [f64::INFINITY; WHOLE.len()] }
+    }
+
+    fn measure(&mut self, blob: &Comparison, spool: &MemorySpool, encoded: &EncodedBlob) {
+        let (config, metadata) = (blob.config, &encoded.metadata);
+        let last = config.n_shards() - config.n_rows();
+        let works: [&(dyn Fn() + Sync); WHOLE.len()] = [
+            &|| drop(encode_to(config, &blob.blob, spool, u64::MAX).expect("memory can be read and written")),
+            &|| drop(encode(config, blob.blob.clone()).expect("the blob is not too large")),
+            &|| drop(compute_metadata(config, &blob.blob).expect("the blob is not too large")),
+            &|| {
+                let rows = slivers(encoded, &[Axis::Primary], 0..config.n_rows());
+                assert!(verify_slivers(config, metadata, &rows).iter().all(Result::is_ok));
+                let rows = rows.into_iter().map(|(_, sliver)| sliver);
+                drop(decode_with(config, metadata, rows, Verification::Systematic).expect("enough slivers"));
+            },
+            &|| {
+                let rows = slivers(encoded, &[Axis::Primary], last..config.n_shards());
+                let rows = rows.into_iter().map(|(_, sliver)| sliver);
+                drop(decode_with(config, metadata, rows, Verification::Full).expect("enough slivers"));
+            },
+            &|| {
+                let all = slivers(encoded, &Axis::BOTH, 0..config.n_shards());
+                assert!(verify_slivers(config, metadata, &all).iter().all(Result::is_ok));
+            },
+        ];
+        for (best, work) in self.best.iter_mut().zip(works) {
+            let started = Instant::now();
+            self.pool.install(work);
+            *best = best.min(started.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn slivers(encoded: &EncodedBlob, axes: &[Axis], pairs: Range<u16>) -> Vec<(SliverPairIndex, Sliver)> {
+    let both = pairs.map(SliverPairIndex).flat_map(|pair| axes.iter().map(move |axis| (pair, *axis)));
+    both.map(|(pair, axis)| (pair, encoded.sliver(axis, pair).expect("it is in memory"))).collect()
 }
 
 fn main() {
@@ -83,48 +162,19 @@ impl Comparison {
     }
 
     fn run(&self, rounds: usize) {
-        let library = [
-            ("hash all symbols (blake2b_simd, many)", Self::hash_with_library as fn(&Self) -> f64),
-            ("extend all rows (reed-solomon-simd)", Self::rows_with_library),
-            ("extend all columns (reed-solomon-simd)", Self::columns_with_library),
-        ];
-        let own = [
-            ("hash all symbols (ours)", Self::hash as fn(&Self) -> f64),
-            ("extend all rows (ours)", Self::rows),
-            ("extend all columns (ours)", Self::columns),
-        ];
-        let mut library = library.map(|(name, part)| (Measured::new(name), part));
-        let mut own = own.map(|(name, part)| (Measured::new(name), part));
-        let threads = thread_counts();
-        let mut whole: Vec<_> = threads
-            .iter()
-            .map(|threads| {
-                let name = |what| Measured::new(format!("{what}, {threads} threads"));
-                (
-                    *threads,
-                    pool(*threads),
-                    [name("encode"), name("encode into fresh memory"), name("blob ID")],
-                )
-            })
-            .collect();
+        let [mut library, mut own] = [Parts::default(), Parts::default()];
+        let mut whole: Vec<_> = thread_counts().into_iter().map(Whole::new).collect();
         let spool = MemorySpool::new(self.config, self.blob.len());
+        let encoded = encode(self.config, self.blob.clone()).expect("the blob is not too large");
         for _ in 0..rounds {
-            for (measured, part) in library.iter_mut().chain(&mut own) {
-                measured.best = measured.best.min(part(self));
-            }
-            for (_, pool, [encoded, fresh, identified]) in &mut whole {
-                encoded.measure(|| {
-                    let metadata = pool.install(|| encode_to(self.config, &self.blob, &spool, u64::MAX));
-                    black_box(metadata).expect("memory can be read and written");
-                });
-                fresh.measure(|| {
-                    let encoded = pool.install(|| encode(self.config, self.blob.clone()));
-                    black_box(encoded).expect("the blob is not too large");
-                });
-                identified.measure(|| {
-                    let metadata = pool.install(|| compute_metadata(self.config, &self.blob));
-                    black_box(metadata).expect("the blob is not too large");
-                });
+            library.measure([
+                self.hash_with_library(),
+                self.rows_with_library(),
+                self.columns_with_library(),
+            ]);
+            own.measure([self.hash(), self.rows(), self.columns()]);
+            for whole in &mut whole {
+                whole.measure(self, &spool, &encoded);
             }
         }
         println!(
@@ -133,35 +183,31 @@ impl Comparison {
             self.n,
             self.symbol_size
         );
-        let bounds = [("libraries", &library), ("our parts", &own)].map(|(name, parts)| {
-            for (measured, _) in parts {
-                self.print(measured, "");
-            }
-            let bound = Measured {
-                name: format!("bound of the {name}, 1 thread"),
-                best: parts.iter().map(|(part, _)| part.best).sum(),
-            };
-            self.print(&bound, "");
-            bound.best
-        });
-        let single = whole[0].2.each_ref().map(|measured| measured.best);
-        for (threads, _, measured) in &whole {
-            for (measured, single) in measured.iter().zip(single) {
-                let threads = *threads as f64;
-                let [library, own] = bounds.map(|bound| 100.0 * bound / threads / measured.best);
-                let speedup = single / measured.best;
-                self.print(measured, &format!("{library:4.0} % of the libraries' bound, {own:3.0} % of our parts', {speedup:.2}x of 1 thread"));
+        println!("\nThe parts, 1 thread:");
+        for (name, parts) in [("libraries", &library), ("ours", &own)] {
+            self.print(&format!("hash all symbols, {name}"), parts.hash, "");
+            self.print(&format!("extend all rows, {name}"), parts.rows, "");
+            self.print(&format!("extend all columns, {name}"), parts.columns, "");
+            self.print(&format!("sum of parts, {name}"), parts.of_encoding(), "");
+        }
+        let single = whole[0].best;
+        for Whole { threads, best, .. } in &whole {
+            println!("\nThe whole, {threads} threads, and its parts' sum divided by them:");
+            for ((name, bound), (best, single)) in WHOLE.iter().zip(best.iter().zip(single)) {
+                let [of_library, of_own] =
+                    [&library, &own].map(|parts| 100.0 * bound(self, parts) / *threads as f64 / best);
+                let speedup = single / best;
+                let remark = format!(
+                    "{of_library:4.0} % of libraries, {of_own:3.0} % of ours, {speedup:.2}x of 1 thread"
+                );
+                self.print(name, *best, &remark);
             }
         }
     }
 
-    fn print(&self, measured: &Measured, remark: &str) {
-        let mib_per_second = self.blob.len() as f64 / f64::from(1 << 20) / measured.best;
-        println!(
-            "{:45} {mib_per_second:6.0} MiB/s  {:8.1} ms  {remark}",
-            measured.name,
-            1000.0 * measured.best
-        );
+    fn print(&self, name: &str, seconds: f64, remark: &str) {
+        let mib_per_second = self.blob.len() as f64 / f64::from(1 << 20) / seconds;
+        println!("{name:34} {mib_per_second:6.0} MiB/s {:8.1} ms  {remark}", 1000.0 * seconds);
     }
 
     /// Seconds for all columns, from those for the sample.
