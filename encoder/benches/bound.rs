@@ -1,7 +1,8 @@
 //! Encoding against the sum of its parts: what hashing all symbols and running both codes takes by itself.
 //!
-//! `cargo bench -p haulout-encoder --bench bound [-- MIB [N_SHARDS [ROUNDS]]]`. Everything is measured in each of several rounds,
-//! one after the other, and the best round counts: a busy machine slows all of it alike. Prints MiB/s of blob.
+//! `cargo bench -p haulout-encoder --bench bound [-- MIB [N_SHARDS [ROUNDS]]]`. Everything is measured in each of
+//! several rounds, one after the other, and the best round counts: a busy machine slows all of it alike. Prints MiB/s
+//! of blob.
 
 mod support;
 
@@ -13,11 +14,11 @@ use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
 use bytes::Bytes;
 use haulout_encoder::{
-    Axis, EncodedBlob, EncodingConfig, Sliver, SliverPairIndex, Verification, compute_metadata, decode_with,
-    encode, encode_to, parts, verify_slivers,
+    Axis, BlobSource as _, EncodedBlob, EncodingConfig, Sliver, SliverMemory, SliverPairIndex, SliverSink,
+    Verification, compute_metadata, decode_with, encode, encode_to, parts, verify_slivers,
 };
 use reed_solomon_simd::ReedSolomonEncoder;
-use support::{MemorySpool, blob, pool, thread_counts};
+use support::{blob, pool, thread_counts};
 
 /// Bytes of each symbol that the library's code works on at a time: about the best on a second-level cache of 1 MiB.
 const LIBRARY_PIECE_BYTES: usize = 512;
@@ -52,7 +53,7 @@ type Bound = fn(&Comparison, &Parts) -> f64;
 
 /// What is measured as a whole, and the parts it cannot do without.
 const WHOLE: [(&str, Bound); 6] = [
-    ("encode into a ready spool", |_, parts| parts.of_encoding()),
+    ("encode into ready memory", |_, parts| parts.of_encoding()),
     ("encode into new memory", |_, parts| parts.of_encoding()),
     ("blob ID", |_, parts| parts.of_encoding()),
     // Of the rows, only those of the blob.
@@ -79,11 +80,11 @@ impl Whole {
         Self { threads, pool: pool(threads), best: [f64::INFINITY; WHOLE.len()] }
     }
 
-    fn measure(&mut self, blob: &Comparison, spool: &MemorySpool, encoded: &EncodedBlob) {
+    fn measure(&mut self, blob: &Comparison, ready: &dyn SliverSink, encoded: &EncodedBlob) {
         let (config, metadata) = (blob.config, &encoded.metadata);
         let last = config.n_shards() - config.n_rows();
         let works: [&(dyn Fn() + Sync); WHOLE.len()] = [
-            &|| drop(encode_to(config, &blob.blob, spool, u64::MAX).expect("memory can be read and written")),
+            &|| drop(encode_to(config, &blob.blob, ready, u64::MAX).expect("memory can be read and written")),
             &|| drop(encode(config, blob.blob.clone()).expect("the blob is not too large")),
             &|| drop(compute_metadata(config, &blob.blob).expect("the blob is not too large")),
             &|| {
@@ -164,7 +165,9 @@ impl Comparison {
     fn run(&self, rounds: usize) {
         let [mut library, mut own] = [Parts::default(), Parts::default()];
         let mut whole: Vec<_> = thread_counts().into_iter().map(Whole::new).collect();
-        let spool = MemorySpool::new(self.config, self.blob.len());
+        let mut memory =
+            SliverMemory::new(self.config, self.blob.blob_bytes()).expect("the blob is not too large");
+        let slivers = memory.sink();
         let encoded = encode(self.config, self.blob.clone()).expect("the blob is not too large");
         for _ in 0..rounds {
             library.measure([
@@ -174,7 +177,7 @@ impl Comparison {
             ]);
             own.measure([self.hash(), self.rows(), self.columns()]);
             for whole in &mut whole {
-                whole.measure(self, &spool, &encoded);
+                whole.measure(self, &slivers, &encoded);
             }
         }
         println!(

@@ -13,10 +13,10 @@ use criterion::{
     measurement::WallTime,
 };
 use haulout_encoder::{
-    Axis, EncodedBlob, EncodingConfig, Sliver, SliverPairIndex, Verification, compute_metadata, decode_with,
-    encode, encode_to, verify_slivers,
+    Axis, BlobSource as _, EncodedBlob, EncodingConfig, Sliver, SliverMemory, SliverPairIndex, Verification,
+    compute_metadata, decode_with, encode, encode_to, verify_slivers,
 };
-use support::{MemorySpool, blob, pool, thread_counts};
+use support::{blob, pool, thread_counts};
 
 const BLOB_BYTES: [usize; 5] = [64 << 10, 1 << 20, 32 << 20, 256 << 20, 1 << 30];
 const N_SHARDS: [u16; 2] = [100, 1000];
@@ -73,13 +73,14 @@ impl Case<'_, '_> {
     }
 }
 
-/// Into a spool that is ready.
+/// Into memory that is ready.
 fn encoding(criterion: &mut Criterion) {
     for_all(criterion, "encode", |case| {
         let (config, blob) = (case.config, case.blob.clone());
-        let spool = MemorySpool::new(config, blob.len());
+        let mut memory = SliverMemory::new(config, blob.blob_bytes()).expect("the blob is not too large");
+        let slivers = memory.sink();
         case.measure(|| {
-            encode_to(config, &blob, &spool, u64::MAX).expect("memory can be read and written");
+            encode_to(config, &blob, &slivers, u64::MAX).expect("memory can be read and written");
         });
     });
 }

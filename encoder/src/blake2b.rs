@@ -3,7 +3,6 @@
 //! Source: RFC 7693; digests of 32 bytes, no key, all other parameters at their defaults.
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, reason = "vector loads and stores, and functions compiled for CPUs that have AVX-512")]
 mod avx512;
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,16 @@ impl LineCode {
     pub(crate) fn columns(shape: &Shape) -> Self {
         Self { source: shape.n_rows, recovery: shape.n - shape.n_rows }
     }
+
+    /// Bytes that a [`LineEncoder`] needs for symbols of this size in up to `lines` lines at a time. A [`LineDecoder`]
+    /// needs up to twice as much.
+    pub(crate) fn working_bytes(self, symbol_size: usize, lines: usize) -> usize {
+        let pieces = PieceSize::for_code(self);
+        let piece_bytes = pieces.cut(symbol_size).next().map_or(0, |piece| piece.bytes.len());
+        let lines = lines.min(pieces.lines(symbol_size));
+        // One more than the code's own, which are a power of two, for packing.
+        (lines * piece_bytes).next_multiple_of(64) * ((self.source + self.recovery).next_power_of_two() + 1)
+    }
 }
 
 /// An encoder for one code that keeps its working space between calls.

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::encode::{EncodeError, compute_metadata};
+use crate::encode::{EncodeError, compute_metadata, fastest_memory_bytes};
 use crate::ids::{Axis, BlobId, SliverIndex};
-use crate::layout::{EncodingConfig, Shape};
+use crate::layout::{BlobTooLarge, EncodingConfig, Shape};
 use crate::memory::Memory;
 use crate::metadata::VerifiedMetadata;
-use crate::sliver::{Sliver, SliverError, check_form};
+use crate::sliver::{Sliver, SliverError, check_form, check_index};
 use crate::sliver_hash::SliverHasher;
 use crate::threads::for_each_task;
 
@@ -144,8 +144,9 @@ pub fn decode_with(
         row_bytes: shape.primary_bytes(),
         rows: blob.chunks_mut(shape.primary_bytes()).map(Mutex::new).collect(),
     };
-    let given: Vec<_> = slivers.slivers.keys().copied().take(slivers.needed).collect();
-    lines::Job::new(config, (slivers.axis, &given), (shape, metadata.unencoded_length()), &slivers, &memory)
+    let indexes: Vec<_> = slivers.slivers.keys().copied().take(slivers.needed).collect();
+    let given = GivenSlivers { axis: slivers.axis, indexes: &indexes, data: &slivers };
+    lines::Job { shape, blob_bytes: metadata.unencoded_length(), given, blob: &memory }
         .run()
         .expect("memory can always be read and written");
     if verification == Verification::Systematic {
@@ -159,39 +160,70 @@ pub fn decode_with(
     Ok(Bytes::from_owner(blob).slice(..blob_bytes))
 }
 
-/// Decodes a blob of any size from slivers of `axis` that are not in memory, as many of `given` as are needed. Takes
-/// a few MiB for each thread of the rayon pool it is called from, or two lines of symbols if those are longer.
+/// Slivers of one axis, wherever their data is.
+#[derive(Clone, Copy)]
+pub struct GivenSlivers<'a> {
+    /// The axis of all of them.
+    pub axis: Axis,
+    /// Which of the axis are there. Repetitions, and those beyond the number needed, are not looked at.
+    pub indexes: &'a [SliverIndex],
+    /// Their data, of the length that the blob's metadata implies.
+    pub data: &'a dyn SliverReader,
+}
+
+/// Decodes a blob of any size from slivers that are not in memory, within
+/// [`EncodingConfig::decode_to_memory_bytes`].
 ///
-/// Checks nothing: verify the slivers before, or compute the metadata of the result.
+/// Checks nothing: verify the slivers before, or compute the metadata of the result. Parallel on the rayon pool it is
+/// called from, whose threads wait for slivers and blob.
 ///
 /// # Errors
-/// [`StreamDecodeError`] if the slivers are too few, cannot be read, or the blob cannot be written.
+/// [`StreamDecodeError`] if the slivers are too few or cannot be read, or the blob cannot be written.
 ///
 /// # Panics
-/// If `metadata` was verified for another `config`, or an index is not below `n_shards`.
+/// If `metadata` was verified for another `config`.
 pub fn decode_to(
     config: EncodingConfig,
     metadata: &VerifiedMetadata,
-    (axis, given): (Axis, &[SliverIndex]),
-    slivers: &dyn SliverReader,
+    given: GivenSlivers<'_>,
     blob: &dyn BlobSink,
 ) -> Result<(), StreamDecodeError> {
     metadata.assert_config(config);
-    assert!(given.iter().all(|index| index.0 < config.n_shards()), "a sliver index is out of range");
-    let distinct: BTreeSet<_> = given.iter().copied().collect();
-    let needed = needed(config, axis);
+    let distinct: BTreeSet<_> = given.indexes.iter().copied().collect();
+    for &index in &distinct {
+        check_index(config, index.0).map_err(|source| DecodeError::InvalidSliver { index, source })?;
+    }
+    let needed = needed(config, given.axis);
     if distinct.len() < needed {
         let received = distinct.len();
         return Err(DecodeError::NotEnoughSlivers { received, needed }.into());
     }
-    let given: Vec<_> = distinct.into_iter().take(needed).collect();
-    let layout = (metadata.shape(), metadata.unencoded_length());
-    Ok(lines::Job::new(config, (axis, &given), layout, slivers, blob).run()?)
+    let indexes: Vec<_> = distinct.into_iter().take(needed).collect();
+    let given = GivenSlivers { indexes: &indexes, ..given };
+    Ok(lines::Job { shape: metadata.shape(), blob_bytes: metadata.unencoded_length(), given, blob }.run()?)
 }
 
-/// What [`decode_to`] needs on a pool of `threads`, in bytes.
-pub(crate) fn line_memory_bytes(shape: &Shape, threads: usize) -> u64 {
-    lines::memory_bytes(shape, threads)
+impl EncodingConfig {
+    /// Memory that [`decode`] may need at once on a pool of `threads`, its result included, in bytes; the slivers are
+    /// not counted.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
+    pub fn decode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
+        let shape = self.shape(blob_bytes)?;
+        let blob = u64::try_from(shape.source_bytes()).expect("memory is shorter than 2^64 bytes");
+        // First it is decoded, then checked by encoding it.
+        let checking = fastest_memory_bytes(shape, threads);
+        Ok(blob + lines::memory_bytes(&shape, threads).max(checking))
+    }
+
+    /// Memory that [`decode_to`] needs at once on a pool of `threads`, in bytes.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
+    pub fn decode_to_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
+        Ok(lines::memory_bytes(&self.shape(blob_bytes)?, threads))
+    }
 }
 
 /// A blob was not decoded from slivers elsewhere.
@@ -305,6 +337,7 @@ fn check_rows(
     let unknown = rows.filter(|(row, _)| set.axis == Axis::Secondary || !set.slivers.contains_key(row));
     let together = SliverHasher::lines_together(metadata, Axis::Primary, shape.n_rows);
     for_each_task(
+        rayon::current_num_threads(),
         unknown.collect::<Vec<_>>().chunks(together).collect(),
         || SliverHasher::new(metadata, Axis::Primary),
         |hasher, rows| {

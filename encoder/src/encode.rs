@@ -56,18 +56,19 @@ pub enum StreamError {
 pub fn encode(config: EncodingConfig, blob: impl Into<Bytes>) -> Result<EncodedBlob, EncodeError> {
     let blob: Bytes = blob.into();
     let shape = config.shape(blob.blob_bytes())?;
-    let mut slivers = SliverMemory::new(shape);
+    let mut slivers = SliverMemory::for_shape(shape);
     let plan = Plan::in_memory(shape, rayon::current_num_threads());
     let metadata = run(config, plan, shape, &blob, Some(&slivers.sink()));
     let metadata = metadata.expect("memory can always be read and written");
     Ok(EncodedBlob::in_memory(metadata, blob, slivers))
 }
 
-/// Encodes a blob of any size within `memory_bytes`, or the little more that [`EncodingConfig::stream_memory_bytes`]
-/// says is the least. More memory is faster, up to half the blob's length.
+/// Encodes a blob of any size within `memory_bytes`, or the least that [`EncodingConfig::stream_memory_bytes`] says it
+/// takes.
 ///
-/// Reads the blob from `source` about twice, by rows and by columns, and gives `slivers` what it asks for.
-/// Parallel on the rayon pool it is called from, whose threads wait for both.
+/// Reads the blob from `source` once by columns, and by rows as often as the row parity, half the blob's length, has to
+/// be computed in stripes for want of memory. Parallel on the rayon pool it is called from, whose threads wait for
+/// both `source` and `slivers`.
 ///
 /// # Errors
 /// [`StreamError`]; slivers may have been given by then.
@@ -80,7 +81,7 @@ pub fn encode_to(
     run_within(config, source, Some(slivers), memory_bytes)
 }
 
-/// Computes the metadata and blob ID of `blob` without keeping its slivers.
+/// Computes the metadata and blob ID of `blob` without keeping its slivers, in half as much memory again as the blob.
 ///
 /// # Errors
 /// [`EncodeError::BlobTooLarge`] if a symbol would exceed [`MAX_SYMBOL_BYTES`](crate::MAX_SYMBOL_BYTES).
@@ -103,10 +104,32 @@ pub fn compute_metadata_of(
     run_within(config, source, None, memory_bytes)
 }
 
-/// The memory that [`encode_to`] takes, from the least to the most it can use.
-pub(crate) fn stream_memory_bytes(shape: Shape, threads: usize) -> RangeInclusive<u64> {
-    let fastest = Plan::in_files(shape, threads);
-    fastest.within(0).memory_bytes()..=fastest.memory_bytes()
+impl EncodingConfig {
+    /// Memory that [`encode`] may need at once on a pool of `threads`, its result included, in bytes. The blob is not
+    /// counted.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
+    pub fn encode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
+        let shape = self.shape(blob_bytes)?;
+        let slivers = (shape.n - shape.n_rows) * shape.primary_bytes() + shape.n * shape.secondary_bytes();
+        let slivers = u64::try_from(slivers).expect("memory is shorter than 2^64 bytes");
+        Ok(slivers + fastest_memory_bytes(shape, threads))
+    }
+
+    /// Memory with which [`encode_to`] can encode a blob from a file on a pool of `threads`, in bytes: from the least
+    /// that it can do with, one thread's space and a column of row parity, at most 160 MiB, to what it can make use of.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
+    pub fn stream_memory_bytes(
+        &self,
+        blob_bytes: u64,
+        threads: usize,
+    ) -> Result<RangeInclusive<u64>, BlobTooLarge> {
+        let fastest = Plan::in_files(self.shape(blob_bytes)?, threads);
+        Ok(fastest.within(0).memory_bytes()..=fastest.memory_bytes())
+    }
 }
 
 /// The memory of the fastest way, without the blob and its slivers.

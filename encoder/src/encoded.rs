@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::ids::{Axis, SliverIndex, SliverPairIndex};
-use crate::layout::Shape;
+use crate::layout::{BlobTooLarge, EncodingConfig, Shape};
 use crate::memory::Memory;
 use crate::metadata::VerifiedMetadata;
 use crate::sliver::Sliver;
@@ -95,8 +95,9 @@ impl fmt::Debug for EncodedBlob {
     }
 }
 
-/// Memory for all slivers that a sink is given.
-pub(crate) struct SliverMemory {
+/// Memory for all slivers that a sink is given. [`encode`](crate::encode) makes one for each blob; who encodes many
+/// blobs of one length can use it again and spare the system the work of finding memory.
+pub struct SliverMemory {
     shape: Shape,
     /// Primary slivers from `n_rows` on, one after the other.
     primary: Memory,
@@ -105,7 +106,15 @@ pub(crate) struct SliverMemory {
 }
 
 impl SliverMemory {
-    pub(crate) fn new(shape: Shape) -> Self {
+    /// Memory for the slivers of a blob of `blob_bytes`, some 3.5 times as much.
+    ///
+    /// # Errors
+    /// [`BlobTooLarge`] beyond [`EncodingConfig::max_blob_bytes`].
+    pub fn new(config: EncodingConfig, blob_bytes: u64) -> Result<Self, BlobTooLarge> {
+        Ok(Self::for_shape(config.shape(blob_bytes)?))
+    }
+
+    pub(crate) fn for_shape(shape: Shape) -> Self {
         Self {
             shape,
             primary: Memory::zeroed((shape.n - shape.n_rows) * shape.primary_bytes()),
@@ -113,7 +122,8 @@ impl SliverMemory {
         }
     }
 
-    pub(crate) fn sink(&mut self) -> impl SliverSink + '_ {
+    /// Where [`encode_to`](crate::encode_to) may write a blob of the length it was made for.
+    pub fn sink(&mut self) -> impl SliverSink + '_ {
         let shape = self.shape;
         MemorySink {
             n_rows: shape.n_rows,
@@ -125,6 +135,13 @@ impl SliverMemory {
     fn into_slivers(self) -> SliversInMemory {
         let [primary, secondary] = [self.primary, self.secondary].map(Bytes::from_owner);
         SliversInMemory { shape: self.shape, primary, secondary }
+    }
+}
+
+/// Without the slivers.
+impl fmt::Debug for SliverMemory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SliverMemory").field("shape", &self.shape).finish_non_exhaustive()
     }
 }
 

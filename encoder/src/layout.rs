@@ -5,11 +5,6 @@
 //! sliver *i*, the first `n_rows` symbols of column *j* are secondary sliver *j*; the rest is only hashed.
 //! Source: Walrus documentation, "RedStuff"; the numbers are those of encoding type RS2.
 
-use std::ops::RangeInclusive;
-
-use crate::decode::line_memory_bytes;
-use crate::encode::{fastest_memory_bytes, stream_memory_bytes};
-
 /// Largest symbol, in bytes: it must fit a `u16` and be even.
 pub const MAX_SYMBOL_BYTES: u16 = 65_534;
 
@@ -141,44 +136,6 @@ impl EncodingConfig {
         let slivers = (u64::from(self.n_rows()) + u64::from(self.n_columns())) * symbol_size;
         let metadata = n_shards * 2 * HASH_BYTES + HASH_BYTES;
         Ok(n_shards * (slivers + metadata))
-    }
-
-    /// Memory that [`encode`](crate::encode) may need at once on a pool of `threads`, its result included, in bytes.
-    /// The blob is not counted.
-    ///
-    /// # Errors
-    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn encode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
-        let symbol_size = u64::from(self.symbol_size_bytes(blob_bytes)?);
-        let [n, n_rows, n_columns] = [self.n_shards, self.n_rows(), self.n_columns()].map(u64::from);
-        let slivers = ((n - n_rows) * n_columns + n * n_rows) * symbol_size;
-        Ok(slivers + fastest_memory_bytes(self.shape(blob_bytes)?, threads))
-    }
-
-    /// Memory with which [`encode_to`](crate::encode_to) can encode a blob on a pool of `threads`, in bytes: from the
-    /// least that it can do with, some 10 MiB for each thread and at most 110, to what it can make use of. Neither the
-    /// blob nor its slivers are counted.
-    ///
-    /// # Errors
-    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn stream_memory_bytes(
-        &self,
-        blob_bytes: u64,
-        threads: usize,
-    ) -> Result<RangeInclusive<u64>, BlobTooLarge> {
-        Ok(stream_memory_bytes(self.shape(blob_bytes)?, threads))
-    }
-
-    /// Memory that [`decode`](crate::decode) may need at once on a pool of `threads`, its result included, in bytes;
-    /// the slivers are not counted.
-    ///
-    /// # Errors
-    /// [`BlobTooLarge`] beyond [`Self::max_blob_bytes`].
-    pub fn decode_memory_bytes(&self, blob_bytes: u64, threads: usize) -> Result<u64, BlobTooLarge> {
-        let shape = self.shape(blob_bytes)?;
-        let blob = self.source_symbols() * u64::from(self.symbol_size_bytes(blob_bytes)?);
-        // First it is decoded, then checked by encoding it.
-        Ok(blob + line_memory_bytes(&shape, threads).max(fastest_memory_bytes(shape, threads)))
     }
 
     /// The shape of a blob of `blob_bytes` in memory.

@@ -3,6 +3,7 @@
 mod pool;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,14 +31,15 @@ pub enum EncodeRequest {
         /// The blob.
         blob: Bytes,
     },
-    /// From wherever it is into a spool, in as much memory as the pool has to spare.
+    /// From wherever it is into a spool. Takes as much of the pool's memory as it can make use of, up to all of it;
+    /// other jobs wait meanwhile.
     IntoSpool {
         /// Parameters of the network.
         config: EncodingConfig,
         /// The blob.
         blob: Arc<dyn BlobSource>,
-        /// Where its slivers go, made for the blob's length.
-        spool: SliverSpool,
+        /// What its slivers are spooled in, see [`SliverSpool::new`].
+        files: Vec<File>,
     },
 }
 
@@ -110,10 +112,12 @@ impl Service<EncodeRequest> for EncoderService {
                         .map_err(EncodeError::from)?;
                     Ok(pool.run_admitted(permit, memory_bytes, move || encode(config, blob)).await??)
                 }
-                EncodeRequest::IntoSpool { config, blob, spool } => {
+                EncodeRequest::IntoSpool { config, blob, files } => {
                     let useful = config
                         .stream_memory_bytes(blob.blob_bytes(), pool.threads())
                         .map_err(EncodeError::from)?;
+                    let spool =
+                        SliverSpool::new(files, config, blob.blob_bytes()).map_err(EncodeError::from)?;
                     let memory_bytes = pool.memory_bytes().clamp(*useful.start(), *useful.end());
                     let encode = move || {
                         let metadata = encode_to(config, &*blob, &spool, memory_bytes)?;

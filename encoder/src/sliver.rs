@@ -189,6 +189,7 @@ pub(crate) fn check_roots(
 ) {
     let together = SliverHasher::lines_together(metadata, axis, slivers.len());
     let done: Result<(), Infallible> = for_each_task(
+        rayon::current_num_threads(),
         slivers.chunks_mut(together).collect(),
         || SliverHasher::new(metadata, axis),
         |hasher, group| {
@@ -224,7 +225,7 @@ fn check_place(
     }
 }
 
-fn check_index(config: EncodingConfig, index: u16) -> Result<(), SliverError> {
+pub(crate) fn check_index(config: EncodingConfig, index: u16) -> Result<(), SliverError> {
     let n_shards = config.n_shards();
     if index < n_shards { Ok(()) } else { Err(SliverError::IndexTooLarge { index, n_shards }) }
 }

@@ -19,7 +19,7 @@ pub struct FileBlob {
 }
 
 impl FileBlob {
-    /// The whole of `file`, which must not shrink afterwards.
+    /// The whole of `file`, which must not change afterwards, see [`BlobSource`].
     ///
     /// # Errors
     /// Whatever keeps the file's length from being found out.

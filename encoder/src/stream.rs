@@ -8,9 +8,11 @@ use crate::ids::{Axis, SliverIndex};
 
 /// Random access to the bytes of a blob, from several threads at once.
 ///
-/// Calls come from the threads that encode and may block them, as reading a file does.
+/// Calls come from the threads that encode and may block them, as reading a file does. The blob is read more than once:
+/// neither its length nor its bytes may change until the last of its slivers was read, or the slivers would not be
+/// those of its blob ID.
 pub trait BlobSource: Send + Sync {
-    /// Length of the blob in bytes. It must not change.
+    /// Length of the blob in bytes.
     fn blob_bytes(&self) -> u64;
 
     /// Fills `buffer` with the bytes from `offset` on, all of which are inside the blob.

@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use haulout_encoder::{
-    Axis, BlobSink, BlobSource, DecodeError, EncodedBlob, EncodingConfig, FileBlob, Sliver, SliverError,
-    SliverIndex, SliverPairIndex, SliverReader, SliverSink, SliverSpool, StreamDecodeError, StreamError,
-    compute_metadata_of, decode_to, encode, encode_to, verify_slivers,
+    Axis, BlobSink, BlobSource, DecodeError, EncodedBlob, EncodingConfig, FileBlob, GivenSlivers, Sliver,
+    SliverError, SliverIndex, SliverPairIndex, SliverReader, SliverSink, SliverSpool, StreamDecodeError,
+    StreamError, compute_metadata_of, decode_to, encode, encode_to, verify_slivers,
 };
 use proptest::prelude::*;
 use rand::seq::SliceRandom as _;
@@ -104,7 +104,10 @@ proptest! {
             let file = tempfile::tempfile().unwrap();
             let sink = FileSink(file.try_clone().unwrap());
             pool(threads)
-                .install(|| decode_to(config, &encoded.metadata, (axis, &given), &Slivers(axis, &encoded), &sink))
+                .install(|| {
+                    let data = &Slivers(axis, &encoded);
+                    decode_to(config, &encoded.metadata, GivenSlivers { axis, indexes: &given, data }, &sink)
+                })
                 .unwrap();
             let mut decoded = Vec::new();
             (&file).read_to_end(&mut decoded).unwrap();
@@ -159,12 +162,51 @@ fn bulk_verification_knows_a_sliver_in_the_wrong_place() {
     assert_eq!(verdicts, [Ok(()), expected]);
 }
 
+/// A blob that counts how much of it is read.
+struct Counted(FileBlob, AtomicU64);
+
+impl BlobSource for Counted {
+    fn blob_bytes(&self) -> u64 {
+        self.0.blob_bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+/// Once by rows and once by columns; with less memory more often, but never in vain.
 #[test]
-fn the_least_memory_is_tens_of_mib_for_each_thread() {
+fn enough_memory_spares_reading_again() {
     let config = EncodingConfig::new(1000).unwrap();
-    for (threads, mib) in [(1, 32), (2, 64), (16, 512)] {
-        let useful = config.stream_memory_bytes(1 << 30, threads).unwrap();
-        assert!(*useful.start() < mib << 20, "{useful:?} bytes on {threads} threads");
+    let bytes = 8_000_000;
+    let blob = random_blob(bytes, 5);
+    let expected = encode(config, blob.clone()).unwrap();
+    let useful = config.stream_memory_bytes(bytes as u64, 2).unwrap();
+    let reads = |memory_bytes| {
+        let counted = Counted(file_of(&blob), AtomicU64::new(0));
+        let spool = SliverSpool::new(vec![tempfile::tempfile().unwrap()], config, bytes as u64).unwrap();
+        let metadata = pool(2).install(|| encode_to(config, &counted, &spool, memory_bytes)).unwrap();
+        assert_eq!(metadata, expected.metadata);
+        counted.1.into_inner() / bytes as u64
+    };
+    assert_eq!(reads(*useful.end()), 2);
+    assert!(reads(useful.end() - 1) > 2);
+    assert!(reads(0) > 2);
+}
+
+/// Symbols too large for one run of the code, which small numbers of shards never have.
+#[test]
+fn large_symbols_of_many_shards_stream() {
+    let config = EncodingConfig::new(400).unwrap();
+    let blob = random_blob(134 * 267 * 5000 - 77, 6);
+    let expected = encode(config, blob.clone()).unwrap();
+    let streamed = encode_in_files(config, &blob, 0);
+    assert_eq!(streamed.metadata, expected.metadata);
+    let pair = SliverPairIndex(399);
+    for axis in Axis::BOTH {
+        assert_eq!(streamed.sliver(axis, pair).unwrap(), expected.sliver(axis, pair).unwrap());
     }
 }
 
@@ -206,9 +248,16 @@ fn too_few_slivers_do_not_decode_into_a_file() {
     let config = EncodingConfig::new(10).unwrap();
     let encoded = encode(config, random_blob(1000, 4)).unwrap();
     let sink = FileSink(tempfile::tempfile().unwrap());
-    let given = [0, 0, 1, 2].map(SliverIndex);
-    let slivers = Slivers(Axis::Primary, &encoded);
-    let error = decode_to(config, &encoded.metadata, (Axis::Primary, &given), &slivers, &sink).unwrap_err();
-    let StreamDecodeError::Decode(error) = error else { panic!("{error}") };
-    assert_eq!(error, DecodeError::NotEnoughSlivers { received: 3, needed: 4 });
+    let refused = |indexes: [u16; 5]| {
+        let indexes = &indexes.map(SliverIndex);
+        let given = GivenSlivers { axis: Axis::Primary, indexes, data: &Slivers(Axis::Primary, &encoded) };
+        match decode_to(config, &encoded.metadata, given, &sink).unwrap_err() {
+            StreamDecodeError::Decode(error) => error,
+            StreamDecodeError::Io(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(refused([0, 0, 1, 2, 2]), DecodeError::NotEnoughSlivers { received: 3, needed: 4 });
+    let index = SliverIndex(10);
+    let source = SliverError::IndexTooLarge { index: 10, n_shards: 10 };
+    assert_eq!(refused([0, 1, 2, 3, 10]), DecodeError::InvalidSliver { index, source });
 }

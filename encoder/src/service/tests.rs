@@ -48,8 +48,8 @@ async fn a_blob_larger_than_the_memory_is_encoded_into_a_spool() {
         .await;
     assert!(matches!(refused, Err(ServiceError::Pool(PoolError::MemoryExceeded { .. }))));
 
-    let spool = SliverSpool::new(vec![tempfile::tempfile().unwrap()], config, blob.blob_bytes()).unwrap();
-    let request = EncodeRequest::IntoSpool { config, blob: Arc::new(blob.clone()), spool };
+    let files = vec![tempfile::tempfile().unwrap()];
+    let request = EncodeRequest::IntoSpool { config, blob: Arc::new(blob.clone()), files };
     let spooled = EncoderService::new(pool).oneshot(request).await.unwrap();
     let expected = encode(config, blob).unwrap();
     assert_eq!(spooled.metadata, expected.metadata);
@@ -57,6 +57,17 @@ async fn a_blob_larger_than_the_memory_is_encoded_into_a_spool() {
         for axis in crate::Axis::BOTH {
             assert_eq!(spooled.sliver(axis, pair).unwrap(), expected.sliver(axis, pair).unwrap());
         }
+    }
+}
+
+/// Decoding is the last resort of readers and of repair: it must not fail for the number of processors.
+#[test]
+fn the_defaults_fit_a_blob_on_any_number_of_threads() {
+    let config = EncodingConfig::new(100).unwrap();
+    for threads in [1, 2, 8, 64, 256] {
+        let encoding = config.encode_memory_bytes(17 << 19, threads).unwrap();
+        let decoding = config.decode_memory_bytes(17 << 19, threads).unwrap() + (17 << 19);
+        assert!(encoding.max(decoding) <= 96 << 20, "{encoding} and {decoding} bytes, {threads} threads");
     }
 }
 

@@ -48,6 +48,15 @@ fn json_tells_hashes_and_sizes() {
     assert_eq!(printed.matches('\n').count(), 1);
 }
 
+/// Files of `/proc` claim to be empty.
+#[test]
+fn a_file_without_a_length_is_read_to_its_end() {
+    let content = std::fs::read("/proc/version").unwrap();
+    let expected = compute_metadata(encoding(10), &content).unwrap();
+    let printed = line(10, "/proc/version", false, b"not read").unwrap();
+    assert_eq!(printed, format!("{}  /proc/version\n", expected.blob_id()));
+}
+
 #[test]
 fn what_cannot_be_read_is_named() {
     let missing = line(10, "/no/such/file", false, b"").unwrap_err();
