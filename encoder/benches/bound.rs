@@ -117,11 +117,14 @@ fn slivers(encoded: &EncodedBlob, axes: &[Axis], pairs: Range<u16>) -> Vec<(Sliv
 }
 
 fn main() {
-    // Cargo adds `--bench`.
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
-    let mut argument =
-        |default: usize| arguments.next().map_or(default, |text| text.parse().expect("a number"));
-    let (mib, n_shards, rounds) = (argument(256), argument(1000), argument(5));
+    // Cargo adds `--bench`; a filter is for the other benchmark.
+    let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let Ok(arguments) = arguments.map(|text| text.parse()).collect::<Result<Vec<usize>, _>>() else {
+        println!("bound takes numbers only: MIB [N_SHARDS [ROUNDS]]");
+        return;
+    };
+    let argument = |position: usize, default| arguments.get(position).copied().unwrap_or(default);
+    let (mib, n_shards, rounds) = (argument(0, 256), argument(1, 1000), argument(2, 5));
     let n_shards = u16::try_from(n_shards).expect("at most 1000 shards");
     let config = EncodingConfig::new(n_shards).expect("4 to 1000 shards");
     Comparison::new(config, mib << 20).run(rounds);
