@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 use async_trait::async_trait;
 use haulout_encoder::{
     Axis, BlobId, CpuPool, EncodingConfig, ShardIndex, Sliver, SliverIndex, SliverPairIndex,
-    VerifiedMetadata, verify_sliver,
+    VerifiedMetadata, verify_slivers,
 };
 use tokio_util::task::TaskTracker;
 use tracing::Span;
@@ -144,14 +144,16 @@ impl EmbeddedNode {
         slivers: Vec<PairSliver>,
     ) -> Result<Vec<PairSliver>, NodeError> {
         let metadata = self.blocking(move |node| node.metadata(&blob_id)).await?;
-        let memory_bytes = u64::from(self.inner.config.n_shards()) * u64::from(metadata.symbol_size_bytes());
         let config = self.inner.config;
+        // Every thread of the pool extends a sliver.
+        let extended_bytes = u64::from(config.n_shards()) * u64::from(metadata.symbol_size_bytes());
+        let memory_bytes =
+            u64::try_from(self.cpu.threads()).unwrap_or(u64::MAX).saturating_mul(extended_bytes);
         let verified = self.cpu.run(memory_bytes, move || {
-            let refused = slivers
-                .iter()
-                .find(|sent| verify_sliver(config, &metadata, sent.pair, &sent.sliver).is_err());
-            match refused {
-                Some(sent) => Err(NodeError::InvalidSliver { pair: sent.pair }),
+            let sent: Vec<_> = slivers.iter().map(|sent| (sent.pair, sent.sliver.clone())).collect();
+            let verdicts = verify_slivers(config, &metadata, &sent);
+            match sent.iter().zip(verdicts).find(|(_, verdict)| verdict.is_err()) {
+                Some(((pair, _), _)) => Err(NodeError::InvalidSliver { pair: *pair }),
                 None => Ok(slivers),
             }
         });
