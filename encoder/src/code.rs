@@ -9,6 +9,8 @@ mod engine;
 mod lanes;
 mod restore;
 
+use std::ops::Range;
+
 use reed_solomon_simd::EncoderResult;
 use reed_solomon_simd::rate::{DefaultRateEncoder, RateEncoder as _};
 
@@ -85,6 +87,29 @@ impl LineEncoder {
             self.encoder.add_original_shard(packed).expect("as many pieces as announced, of one length");
         }
         self.encoder.encode().expect("every source symbol was added")
+    }
+
+    /// Extends whole lines, and copies the recovery symbols at positions `kept` to `recovery`: line after line, each
+    /// line's in order.
+    pub(crate) fn extend(
+        &mut self,
+        lines: &[&[u8]],
+        symbol_size: usize,
+        kept: &Range<usize>,
+        recovery: &mut [u8],
+    ) {
+        let line_bytes = kept.len() * symbol_size;
+        for piece in PieceSize::for_code(self.code).cut(symbol_size) {
+            let lanes = piece.lanes(lines.len());
+            let start = |position: usize| position * symbol_size + piece.bytes.start;
+            let symbol = |symbol: usize, line: usize| &lines[line][start(symbol)..][..piece.bytes.len()];
+            let encoded = self.encode(&lanes, symbol);
+            for (position, packed) in encoded.recovery_iter().skip(kept.start).take(kept.len()).enumerate() {
+                for (line, recovery) in recovery.chunks_mut(line_bytes).enumerate() {
+                    lanes.unpack(packed, line, &mut recovery[start(position)..][..piece.bytes.len()]);
+                }
+            }
+        }
     }
 
     fn fit(&mut self, lane_bytes: usize) {

@@ -13,7 +13,7 @@ use crate::ids::{Axis, BlobId, SliverIndex};
 use crate::layout::{BlobTooLarge, EncodingConfig, Shape};
 use crate::memory::Memory;
 use crate::metadata::VerifiedMetadata;
-use crate::sliver::{Sliver, SliverError, check_form, check_index};
+use crate::sliver::{Sliver, SliverError, check_form, check_hash, check_index};
 use crate::sliver_hash::SliverHasher;
 use crate::threads::for_each_task;
 
@@ -343,11 +343,8 @@ fn check_rows(
         |hasher, rows| {
             let lines: Vec<&[u8]> = rows.iter().map(|(_, data)| *data).collect();
             for (&(index, _), found) in rows.iter().zip(hasher.roots(&lines)) {
-                let expected = metadata.sliver_hash(Axis::Primary, index);
-                if found != expected {
-                    let source = SliverError::RootMismatch { expected, found };
-                    return Err(DecodeError::InconsistentRow { index, source });
-                }
+                check_hash(metadata, Axis::Primary, index, found)
+                    .map_err(|source| DecodeError::InconsistentRow { index, source })?;
             }
             Ok(())
         },

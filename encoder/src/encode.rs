@@ -86,7 +86,6 @@ pub fn encode_to(
 /// # Errors
 /// [`EncodeError::BlobTooLarge`] if a symbol would exceed [`MAX_SYMBOL_BYTES`](crate::MAX_SYMBOL_BYTES).
 pub fn compute_metadata(config: EncodingConfig, blob: &[u8]) -> Result<VerifiedMetadata, EncodeError> {
-    let blob = InMemory(blob);
     let shape = config.shape(blob.blob_bytes())?;
     let plan = Plan::in_memory(shape, rayon::current_num_threads());
     Ok(run(config, plan, shape, &blob, None).expect("memory can always be read"))
@@ -135,25 +134,6 @@ impl EncodingConfig {
 /// The memory of the fastest way, without the blob and its slivers.
 pub(crate) fn fastest_memory_bytes(shape: Shape, threads: usize) -> u64 {
     Plan::in_memory(shape, threads).memory_bytes()
-}
-
-/// A borrowed blob.
-struct InMemory<'a>(&'a [u8]);
-
-impl BlobSource for InMemory<'_> {
-    fn blob_bytes(&self) -> u64 {
-        u64::try_from(self.0.len()).expect("memory is shorter than 2^64 bytes")
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).expect("the offset is inside the slice");
-        buffer.copy_from_slice(&self.0[start..start + buffer.len()]);
-        Ok(())
-    }
-
-    fn in_memory(&self) -> Option<&[u8]> {
-        Some(self.0)
-    }
 }
 
 /// One blob to be encoded.

@@ -12,7 +12,7 @@ use crate::ids::{Axis, SliverIndex};
 use crate::layout::EncodingConfig;
 use crate::merkle::{Digest, MerkleProof, MerkleTree};
 use crate::metadata::VerifiedMetadata;
-use crate::sliver::{Sliver, SliverError, check_form, check_root};
+use crate::sliver::{Sliver, SliverError, check_form, check_hash, check_root};
 use crate::sliver_hash::SliverHasher;
 use crate::wire::{self, Reader, WireError};
 
@@ -39,10 +39,7 @@ impl ExtendedSliver {
         check_form(config, metadata, &sliver)?;
         let (extension, leaves) = SliverHasher::new(metadata, sliver.axis).into_extension(&sliver.data);
         let tree = MerkleTree::new(leaves);
-        let [expected, found] = [metadata.sliver_hash(sliver.axis, sliver.index), tree.root()];
-        if found != expected {
-            return Err(SliverError::RootMismatch { expected, found });
-        }
+        check_hash(metadata, sliver.axis, sliver.index, tree.root())?;
         Ok(Self { sliver, extension, tree })
     }
 

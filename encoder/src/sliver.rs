@@ -182,30 +182,24 @@ pub fn verify_slivers(
 }
 
 /// Writes the verdict on each of `slivers`, which have the right form and are of one axis.
-pub(crate) fn check_roots(
+fn check_roots(
     metadata: &VerifiedMetadata,
     axis: Axis,
     mut slivers: Vec<(&Sliver, &mut Result<(), SliverError>)>,
 ) {
     let together = SliverHasher::lines_together(metadata, axis, slivers.len());
-    let done: Result<(), Infallible> = for_each_task(
+    let Ok(()) = for_each_task::<_, _, Infallible>(
         rayon::current_num_threads(),
         slivers.chunks_mut(together).collect(),
         || SliverHasher::new(metadata, axis),
         |hasher, group| {
             let lines: Vec<&[u8]> = group.iter().map(|(sliver, _)| &sliver.data[..]).collect();
             for ((sliver, verdict), found) in group.iter_mut().zip(hasher.roots(&lines)) {
-                let expected = metadata.sliver_hash(axis, sliver.index);
-                if found != expected {
-                    **verdict = Err(SliverError::RootMismatch { expected, found });
-                }
+                **verdict = check_hash(metadata, axis, sliver.index, found);
             }
             Ok(())
         },
     );
-    match done {
-        Ok(()) => {}
-    }
 }
 
 /// Everything that can be checked without hashing.
@@ -249,9 +243,19 @@ pub(crate) fn check_form(
     Ok(())
 }
 
-/// Compares the hash of a sliver of the right form with the metadata.
+/// Hashes a sliver of the right form and compares with the metadata.
 pub(crate) fn check_root(metadata: &VerifiedMetadata, sliver: &Sliver) -> Result<(), SliverError> {
-    let expected = metadata.sliver_hash(sliver.axis, sliver.index);
     let found = SliverHasher::new(metadata, sliver.axis).root(&sliver.data);
+    check_hash(metadata, sliver.axis, sliver.index, found)
+}
+
+/// Compares the hash of a sliver with the metadata.
+pub(crate) fn check_hash(
+    metadata: &VerifiedMetadata,
+    axis: Axis,
+    index: SliverIndex,
+    found: Digest,
+) -> Result<(), SliverError> {
+    let expected = metadata.sliver_hash(axis, index);
     if found == expected { Ok(()) } else { Err(SliverError::RootMismatch { expected, found }) }
 }

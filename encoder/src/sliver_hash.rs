@@ -72,18 +72,8 @@ impl SliverHasher {
 
     fn extend(&mut self, lines: &[&[u8]]) {
         let Self { code, symbol_size, encoder, recovery, .. } = self;
-        let recovery_bytes = code.recovery * *symbol_size;
-        recovery.resize(lines.len() * recovery_bytes, 0);
-        for piece in PieceSize::for_code(*code).cut(*symbol_size) {
-            let lanes = piece.lanes(lines.len());
-            let start = |position: usize| position * *symbol_size + piece.bytes.start;
-            let symbol = |symbol: usize, line: usize| &lines[line][start(symbol)..][..piece.bytes.len()];
-            for (position, packed) in encoder.encode(&lanes, symbol).recovery_iter().enumerate() {
-                for (line, recovery) in recovery.chunks_mut(recovery_bytes).enumerate() {
-                    lanes.unpack(packed, line, &mut recovery[start(position)..][..piece.bytes.len()]);
-                }
-            }
-        }
+        recovery.resize(lines.len() * code.recovery * *symbol_size, 0);
+        encoder.extend(lines, *symbol_size, &(0..code.recovery), recovery);
     }
 }
 

@@ -50,14 +50,31 @@ pub trait SliverSink: Send + Sync {
     fn write_all_at(&self, axis: Axis, index: SliverIndex, symbols: &[u8], offset: u64) -> io::Result<()>;
 }
 
-impl BlobSource for Bytes {
+/// A borrowed blob in memory.
+impl BlobSource for &[u8] {
     fn blob_bytes(&self) -> u64 {
         u64::try_from(self.len()).expect("memory is shorter than 2^64 bytes")
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        buffer.copy_from_slice(&self.bytes(offset, buffer.len())?);
+        let start = usize::try_from(offset).expect("the offset is inside the blob");
+        buffer.copy_from_slice(&self[start..start + buffer.len()]);
         Ok(())
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+/// As its slice, but what is read shares its memory.
+impl BlobSource for Bytes {
+    fn blob_bytes(&self) -> u64 {
+        (&self[..]).blob_bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (&self[..]).read_exact_at(buffer, offset)
     }
 
     fn in_memory(&self) -> Option<&[u8]> {

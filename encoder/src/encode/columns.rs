@@ -51,11 +51,12 @@ pub(super) fn process(job: &Job<'_>) -> io::Result<SliverHashes> {
             |worker, task| worker.process(&parity, task),
         )?;
     }
-    Ok(SliverHashes { primary: row_roots(shape, &nodes, plan.n_tasks()), secondary })
+    Ok(SliverHashes { primary: row_roots(shape, &nodes), secondary })
 }
 
 /// The root of each row, from the nodes over its leaves in each task.
-fn row_roots(shape: &Shape, nodes: &[Node], n_tasks: usize) -> Vec<Node> {
+fn row_roots(shape: &Shape, nodes: &[Node]) -> Vec<Node> {
+    let n_tasks = nodes.len() / shape.n;
     let mut roots = vec![Node::default(); shape.n];
     let hasher = TreeHasher::fastest();
     roots.par_chunks_mut(ROWS_GATHERED).enumerate().for_each(|(block, roots)| {

@@ -135,7 +135,7 @@ impl RowParity {
         for_each_task(
             workers,
             groups.collect(),
-            || RowWorker::new(&shape, pieces),
+            || RowWorker::new(&shape),
             |worker, group| worker.extend(matrix, &kept, group),
         )?;
         Ok(Self { shape, columns, symbols })
@@ -148,14 +148,13 @@ impl RowParity {
 
 /// The working space of one thread.
 struct RowWorker {
-    pieces: PieceSize,
     encoder: LineEncoder,
     rows: Vec<Vec<u8>>,
 }
 
 impl RowWorker {
-    fn new(shape: &Shape, pieces: PieceSize) -> Self {
-        Self { pieces, encoder: LineEncoder::new(LineCode::rows(shape)), rows: Vec::new() }
+    fn new(shape: &Shape) -> Self {
+        Self { encoder: LineEncoder::new(LineCode::rows(shape)), rows: Vec::new() }
     }
 
     fn extend(&mut self, matrix: &Matrix<'_>, kept: &Range<usize>, group: RowGroup<'_>) -> io::Result<()> {
@@ -167,16 +166,7 @@ impl RowWorker {
         let rows = self.rows.iter_mut().take(n_rows).enumerate();
         let rows =
             rows.map(|(row, buffer)| matrix.row(first + row, buffer)).collect::<io::Result<Vec<_>>>()?;
-        for piece in self.pieces.cut(symbol_size) {
-            let lanes = piece.lanes(n_rows);
-            let symbol = |column: usize, row: usize| &rows[row][column * symbol_size..][piece.bytes.clone()];
-            let encoded = self.encoder.encode(&lanes, symbol);
-            for (position, packed) in encoded.recovery_iter().skip(kept.start).take(kept.len()).enumerate() {
-                for (row, parity) in parity.chunks_mut(parity_bytes).enumerate() {
-                    lanes.unpack(packed, row, &mut parity[position * symbol_size..][piece.bytes.clone()]);
-                }
-            }
-        }
+        self.encoder.extend(&rows, symbol_size, kept, parity);
         Ok(())
     }
 }
